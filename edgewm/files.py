@@ -1,0 +1,56 @@
+"""Writing files so that a full disk, a crash or Ctrl-C never leaves half of one under its final name.
+
+Bytes go to a temporary file in the same folder, are flushed to the disk, and are then linked or renamed
+to the final name in one step.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import BadInput
+
+
+def write_new(path: Path, content: bytes, *, argument: str, mode: int = 0o644) -> None:
+    """Write a file that must not exist yet.
+
+    Raises:
+        BadInput: it exists, or the folder cannot be written.
+    """
+    _write(path, content, argument, mode, overwrite=False)
+
+
+def write_file(path: Path, content: bytes, *, argument: str, mode: int = 0o644) -> None:
+    """Write or replace a file.
+
+    Raises:
+        BadInput: the folder does not exist or cannot be written, or the disk is full.
+    """
+    _write(path, content, argument, mode, overwrite=True)
+
+
+def _write(path: Path, content: bytes, argument: str, mode: int, *, overwrite: bool) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    made = False
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        made = True
+        with os.fdopen(handle, "wb") as stream:
+            os.fchmod(stream.fileno(), mode)  # whatever the umask says
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if overwrite:
+            temporary.replace(path)
+        else:
+            os.link(temporary, path)  # unlike a rename, fails when the name is taken
+    except FileExistsError:
+        raise BadInput(
+            f"{argument}: {path} exists and is never overwritten, name another"
+        ) from None
+    except OSError as error:
+        raise BadInput(f"{argument}: {path} cannot be written: {error.strerror}") from None
+    finally:
+        if made:
+            temporary.unlink(missing_ok=True)

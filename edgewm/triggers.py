@@ -1,0 +1,297 @@
+"""The secret inputs of one mark, with the commitment that fixes their answers.
+
+Trigger file, version 1: a NumPy .npz (a zip of stored .npy members, read with pickling off) whose zip
+comment is ``edgewm-triggers-1 sha256:`` and the hex SHA-256 of every byte of the file before the
+comment. One changed byte anywhere is noticed before anything is parsed. Members:
+
+    inputs       float32 (n, *shape)   the secret inputs, in the value range the Keras model takes
+    group_ids    int32 (n,)            which group each input belongs to, 0 to m - 1, every one used
+    excluded     bool (m, K)           E_j: natural classes of each group, never its answer
+    commitments  uint8 (m, 32)         H("commit", k_j)
+    salt         uint8 (32,)           public; sets the group keys of this set apart from other sets'
+    header       uint8 (bytes)         JSON below, hashed as stored and never re-serialised
+    beacon       uint8 (bytes)         empty, or the digest of a timestamp over all of the above
+    provenance   uint8 (bytes)         JSON: how the inputs were made (pattern spelling, range, version)
+    answers      int64 (m,)            only in a file that was asked to show them
+
+    header = {"adapters": ..., "classes": K, "claimant": HEX, "groups": m, "label": ..., "tilt": "",
+              "version": 1}
+
+How the root and the answers follow from these is in `edgewm.commitment`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import commitment
+from .errors import BadInput, DoesNotCheck
+from .files import write_file
+from .hashing import H
+from .key import Key
+
+VERSION = 1
+LABEL_RULE = "argmax of the raw output, lowest index on ties; a single output: 1 above one half"
+_COMMENT = b"edgewm-triggers-1 sha256:"
+_LARGEST_FILE_BYTES = 1 << 30
+_MEMBERS = {
+    "inputs": np.dtype("<f4"),
+    "group_ids": np.dtype("<i4"),
+    "excluded": np.dtype("?"),
+    "commitments": np.dtype("u1"),
+    "salt": np.dtype("u1"),
+    "header": np.dtype("u1"),
+    "beacon": np.dtype("u1"),
+    "provenance": np.dtype("u1"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triggers:
+    """Committed secret inputs; `repr` shows their digest and never their values."""
+
+    inputs: npt.NDArray[np.float32] = field(repr=False)
+    """(n, *shape), in the value range of the Keras model."""
+    group_ids: npt.NDArray[np.int32] = field(repr=False)
+    """(n,) from 0 to m - 1."""
+    excluded: npt.NDArray[np.bool_] = field(repr=False)
+    """(m, K), True for the natural classes of a group."""
+    commitments: npt.NDArray[np.uint8] = field(repr=False)
+    """(m, 32)."""
+    salt: bytes = field(repr=False)
+    header: bytes = field(repr=False)
+    beacon: bytes = field(repr=False)
+    provenance: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"Triggers(groups={self.groups}, classes={self.classes}, sha256={self.sha256[:16]}...)"
+        )
+
+    @property
+    def groups(self) -> int:
+        """Number of groups, m."""
+        return int(self.excluded.shape[0])
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, K."""
+        return int(self.excluded.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch axis."""
+        return tuple(int(d) for d in self.inputs.shape[1:])
+
+    @property
+    def allowed(self) -> npt.NDArray[np.int64]:
+        """M_j, the number of allowed classes of each group, (m,)."""
+        return np.asarray(self.classes - self.excluded.sum(axis=1), np.int64)
+
+    @functools.cached_property
+    def root(self) -> bytes:
+        """The 32 bytes that fix every answer and the order of asking."""
+        leaves = [
+            commitment.leaf(j, self.of_group(j), self.excluded[j], self.commitments[j].tobytes())
+            for j in range(self.groups)
+        ]
+        return commitment.root(self.header, commitment.tree_head(leaves), self.beacon)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Digest of the set: root, salt and provenance; the same with answers shown or not."""
+        return H("triggers", self.root, self.salt, self.provenance).hex()
+
+    @functools.cached_property
+    def order(self) -> list[int]:
+        """The one order in which the groups are asked."""
+        return commitment.order(self.root, self.groups)
+
+    def of_group(self, group: int) -> npt.NDArray[np.float32]:
+        """The inputs of one group, (its size, *shape)."""
+        members: npt.NDArray[np.float32] = self.inputs[self.group_ids == group]
+        return members
+
+    def answers(self, key: Key) -> npt.NDArray[np.int64]:
+        """The drawn answer of every group, (m,).
+
+        Raises:
+            BadInput: `key` is not the key that these triggers were committed with.
+        """
+        group_keys = [key.group_key(self.salt, j) for j in range(self.groups)]
+        for j, group_key in enumerate(group_keys):
+            if commitment.key_commitment(group_key) != self.commitments[j].tobytes():
+                raise BadInput(
+                    f"--key: key {key.commitment[:16]}... did not make these triggers "
+                    f"({self.sha256[:16]}...), give the key file they were made with"
+                )
+        return commitment.answers(group_keys, self.root, self.excluded)
+
+
+def commit(
+    key: Key,
+    inputs: npt.NDArray[np.float32],
+    group_ids: npt.NDArray[np.int32],
+    *,
+    excluded: npt.NDArray[np.bool_],
+    salt: bytes,
+    provenance: Mapping[str, Any],
+    beacon: bytes = b"",
+) -> Triggers:
+    """Commit to inputs (n, *shape) under `key`; excluded is (m, K) and says which classes are natural.
+
+    Raises:
+        BadInput: shapes that do not fit together, empty groups, fewer than two allowed classes, NaN.
+    """
+    groups, classes = excluded.shape
+    header = {
+        "adapters": "none",
+        "claimant": key.public_key.hex(),
+        "classes": classes,
+        "groups": groups,
+        "label": LABEL_RULE,
+        "tilt": "",
+        "version": VERSION,
+    }
+    committed = [commitment.key_commitment(key.group_key(salt, j)) for j in range(groups)]
+    return Triggers(
+        inputs=np.ascontiguousarray(inputs, np.float32),
+        group_ids=np.ascontiguousarray(group_ids, np.int32),
+        excluded=np.ascontiguousarray(excluded, np.bool_),
+        commitments=np.frombuffer(b"".join(committed), np.uint8).reshape(groups, 32),
+        salt=salt,
+        header=_json(header),
+        beacon=beacon,
+        provenance=_json(provenance),
+    )
+
+
+def save_triggers(
+    triggers: Triggers, path: Path, *, key_to_show_answers: Key | None = None
+) -> None:
+    """Write the trigger file; the answers go in clear only when a key is passed to show them.
+
+    Raises:
+        BadInput: the file cannot be written, or the key is another one.
+    """
+    members: dict[str, npt.NDArray[Any]] = {
+        name: _as_array(getattr(triggers, name), dtype) for name, dtype in _MEMBERS.items()
+    }
+    if key_to_show_answers is not None:
+        members["answers"] = triggers.answers(key_to_show_answers)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in members.items():
+            npy = io.BytesIO()
+            np.save(npy, array, allow_pickle=False)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy"), npy.getvalue()
+            )  # dated 1980: repeatable
+        archive.comment = _COMMENT + b"0" * 64
+    body = buffer.getvalue()[: -len(_COMMENT) - 64]
+    digest = hashlib.sha256(body).hexdigest().encode("ascii")
+    write_file(path, body + _COMMENT + digest, argument="--out")
+
+
+def load_triggers(path: Path, *, argument: str = "--triggers") -> Triggers:
+    """Read a trigger file of any version edgewm ever wrote.
+
+    Raises:
+        BadInput: not a trigger file.
+        DoesNotCheck: the file was changed after it was written.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE_BYTES:
+            raise BadInput(f"{argument}: {path} is above 1 GiB, expected a trigger file")
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{argument}: {path} cannot be read: {error.strerror}") from None
+    body, comment = content[: -len(_COMMENT) - 64], content[-len(_COMMENT) - 64 :]
+    if not comment.startswith(_COMMENT) and not content.startswith(b"PK\x03\x04"):
+        raise BadInput(
+            f"{argument}: {path} is not an edgewm trigger file, make one with: edgewm triggers make"
+        )
+    if comment != _COMMENT + hashlib.sha256(body).hexdigest().encode("ascii"):
+        raise DoesNotCheck(
+            f"{argument}: {path} is not the file that was written (its digest does not check), "
+            "use an unchanged copy"
+        )
+    try:
+        return _parse(content)
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BadInput(
+            f"{argument}: {path} is not a trigger file this version reads: {error}"
+        ) from None
+
+
+def _parse(content: bytes) -> Triggers:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        held = {name: archive[name] for name in _MEMBERS}
+    for name, dtype in _MEMBERS.items():
+        if held[name].dtype != dtype:
+            raise ValueError(f"{name} is {held[name].dtype}, expected {dtype}")
+    raw = {name: held[name].tobytes() for name in ("salt", "header", "beacon", "provenance")}
+    return Triggers(
+        inputs=held["inputs"],
+        group_ids=held["group_ids"],
+        excluded=held["excluded"],
+        commitments=held["commitments"],
+        **raw,
+    )
+
+
+def _check(triggers: Triggers) -> None:
+    inputs, ids, excluded = triggers.inputs, triggers.group_ids, triggers.excluded
+    if excluded.ndim != 2 or excluded.shape[0] < 1 or excluded.shape[1] < 2:
+        raise BadInput(
+            f"triggers: got excluded {excluded.shape}, expected (groups, 2 or more classes)"
+        )
+    groups, classes = excluded.shape
+    if inputs.ndim < 2 or ids.shape != inputs.shape[:1]:
+        raise BadInput(f"triggers: got inputs {inputs.shape} with {ids.shape} group ids")
+    if sorted(set(ids.tolist())) != list(range(groups)):
+        raise BadInput(f"triggers: got group ids that do not cover 0 to {groups - 1}")
+    if int(excluded.sum(axis=1).max()) > max(classes - 2, 0):
+        raise BadInput(
+            f"triggers: got a group with {int(excluded.sum(axis=1).max())} of {classes} classes "
+            f"excluded, expected at most {max(classes - 2, 0)}"
+        )
+    if triggers.commitments.shape != (groups, 32) or len(triggers.salt) != 32:
+        raise BadInput(
+            "triggers: got commitments or a salt of the wrong length, expected 32 bytes each"
+        )
+    header = json.loads(triggers.header)
+    if header.get("version") != VERSION:
+        raise BadInput(
+            f"triggers: got version {header.get('version')}, this edgewm reads {VERSION}"
+        )
+    if (header.get("groups"), header.get("classes")) != (groups, classes):
+        raise BadInput(
+            "triggers: the header names other numbers of groups or classes than are there"
+        )
+    if not np.isfinite(inputs).all():
+        raise BadInput("triggers: got NaN or infinity in the inputs, expected finite numbers only")
+
+
+def _as_array(value: bytes | npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if isinstance(value, bytes):
+        return np.frombuffer(value, np.uint8)
+    return np.ascontiguousarray(value, dtype)
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("utf-8")
