@@ -1,0 +1,72 @@
+"""What works here: every interpreter that can answer on this machine, tried rather than looked up.
+
+Each is started, isolated and given the probe network, so "available" means that it has just answered, and
+its arithmetic is the one that it has just shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import spec
+from .errors import EdgewmError
+from .runtimes.litert import LiteRT
+from .runtimes.tflite_runtime import TFLiteRuntime
+from .runtimes.tflm import TFLM
+
+if TYPE_CHECKING:
+    from .runtimes.child import Child
+
+LOCAL: tuple[LiteRT | TFLiteRuntime | TFLM, ...] = (
+    LiteRT(),
+    LiteRT(delegate="none"),
+    LiteRT(delegate="reference"),
+    TFLiteRuntime(),
+    TFLM(),
+)
+"""The configurations that run a file on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeStatus:
+    """One interpreter, tried."""
+
+    spec: str
+    """As `--runtime` takes it."""
+    available: bool
+    version: str
+    arithmetic: str
+    """What the probe showed: xnnpack, tflm, builtin, reference, or unknown."""
+    reason: str
+    """Why it is not available and what to install; empty when it is."""
+    isolation: tuple[str, ...]
+    """The restrictions that took hold in its process before any file was opened."""
+
+
+def survey(
+    runtimes: tuple[LiteRT | TFLiteRuntime | TFLM, ...] = LOCAL,
+) -> tuple[RuntimeStatus, ...]:
+    """Try every local interpreter, at most seconds each; never raises for one that is missing."""
+    return tuple(_try(runtime) for runtime in runtimes)
+
+
+def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
+    child: Child | None = None
+    arithmetic, reason = "unknown", ""
+    try:
+        child = runtime.start()
+        arithmetic = child.arithmetic()
+    except EdgewmError as error:
+        reason = str(error)
+    status = RuntimeStatus(
+        spec=spec.spell(runtime),
+        available=not reason,
+        version=child.version if child else "",
+        arithmetic=arithmetic,
+        reason=reason,
+        isolation=child.isolation if child else (),
+    )
+    if child is not None:
+        child.close()
+    return status

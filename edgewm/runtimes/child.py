@@ -1,0 +1,238 @@
+"""The interpreter in a worker process: start it, find its arithmetic, open models in it.
+
+`start` returns while the child is still importing, so that the parent can read its own files meanwhile.
+A crash, a refusal and a limit all end as one `ModelRefused` with the reason; an interpreter that fails
+before it has seen any suspect file is `RuntimeUnavailable`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..artifact import Tensor
+from ..errors import BadInput, ModelRefused, RuntimeUnavailable
+from . import Engine, ModelFacts
+from .process import Process, clean
+from .session import NUMBERS, ChildSession, unsuitable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+CPU_LIMIT_S = 24 * 3600
+"""A backstop for a worker whose parent was killed: the parent's own limits are far lower."""
+INSTALL = {
+    "litert": "pip install ai-edge-litert",
+    "tflite_runtime": "pip install 'edgewm[tflite-runtime]'",
+    "tflm": "pip install 'edgewm[tflm]'",
+}
+"""What brings each interpreter; tflite-micro has pre-releases only, which pip takes through the extra."""
+
+
+def start(
+    engine: str,
+    options: dict[str, Any],
+    *,
+    python: str | None = None,
+    memory_mib: int = 2048,
+    timeout_s: float = 60.0,
+) -> Child:
+    """Start a worker that begins to import `engine` (litert, tflite_runtime, tflm) at once.
+
+    Args:
+        engine: which interpreter.
+        options: its options, as worker.py names them.
+        python: another environment's python, 3.9 or later with numpy; None for this one.
+        memory_mib: address space that the worker may use, in MiB.
+        timeout_s: seconds that starting, opening or one batch of answers may take.
+
+    Raises:
+        BadInput: a limit that is not positive.
+        RuntimeUnavailable: `python` cannot be started.
+    """
+    if memory_mib < 1 or not timeout_s > 0:
+        raise BadInput(
+            f"{engine}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
+        )
+    process = Process(
+        engine, python=python or sys.executable, memory_mib=memory_mib, timeout_s=timeout_s
+    )
+    request = {"op": "start", "engine": engine, "options": options}
+    process.send({**request, "memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S})
+    return Child(engine, process, memory_mib)
+
+
+def ask_raw(
+    engine: str, options: dict[str, Any], model: bytes, inputs: npt.NDArray[np.float32]
+) -> npt.NDArray[np.generic]:
+    """Raw output rows (n, K) of one model, without a probe: what `benchmarks/make_probe.py` records."""
+    child = start(engine, options)
+    try:
+        child.ready()
+        child.load(model)
+        return child.run(inputs)[0]
+    finally:
+        child.close()
+
+
+class Child:
+    """A started interpreter; as good as the runtime that started it wherever one is opened."""
+
+    needs_model: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
+
+    def __init__(self, engine: str, process: Process, memory_mib: int) -> None:
+        self.isolation: tuple[str, ...] = ()
+        """The restrictions that took hold, known once it is ready."""
+        self.version = ""
+        self._engine, self._process, self._memory_mib = engine, process, memory_mib
+        self._numpy_version = ""
+        self._ready = False
+        self._arithmetic: str | None = None
+
+    def ready(self) -> None:
+        """Wait until the interpreter is imported and the process restricted.
+
+        Raises:
+            RuntimeUnavailable: the interpreter is missing or does not load.
+        """
+        if self._ready:
+            return
+        try:
+            reply, _ = self._process.receive()
+        except ModelRefused as error:
+            raise RuntimeUnavailable(str(error)) from None
+        if "error" in reply:
+            self.close()
+            raise RuntimeUnavailable(self._missing(clean(reply.get("text"))))
+        self.version = clean(reply.get("version"))
+        self._numpy_version = clean(reply.get("numpy"))
+        self.isolation = tuple(clean(text) for text in list(reply.get("isolation", []))[:16])
+        self._ready = True
+
+    def arithmetic(self) -> str:
+        """What the probe finds; asked once, before any suspect file.
+
+        Raises:
+            RuntimeUnavailable: the interpreter does not run the probe, which it is known to run.
+        """
+        if self._arithmetic is None:
+            from . import probe
+
+            known = probe.load()  # before the wait, since the worker is not ready yet either
+            self.ready()
+            try:
+                self.load(known.model)
+                self._arithmetic = probe.classify(self.run(known.inputs)[0])
+            except ModelRefused as error:
+                self.close()
+                raise RuntimeUnavailable(self._broken(str(error))) from None
+        return self._arithmetic
+
+    def open(self, model: bytes | None) -> ChildSession:
+        """Open a model file; the session then owns this worker, which ends with it.
+
+        Raises:
+            BadInput: no bytes.
+            RuntimeUnavailable: the interpreter is not installed or does not work here.
+            ModelRefused: it does not run this file, or the file is not one input and one row of scores.
+        """
+        try:
+            if not model:
+                raise BadInput(
+                    f"{self._engine}: got no model, expected the bytes of a .tflite file"
+                )
+            arithmetic = self.arithmetic()
+            facts = self.load(model)
+        except BaseException:
+            self.close()
+            raise
+        engine = Engine(name=self._engine, version=self.version, arithmetic=arithmetic)
+        return ChildSession(self, facts, engine)
+
+    def load(self, model: bytes) -> ModelFacts:
+        """Have the worker open `model` in place of what it had open.
+
+        Raises:
+            ModelRefused: it does not; unless the reason is a crash, the worker goes on.
+        """
+        self._process.send({"op": "open"}, model)
+        reply, _ = self._process.receive()
+        self._raise_error(reply)
+        try:
+            facts = ModelFacts(
+                inputs=tuple(_tensor(entry) for entry in reply["inputs"]),
+                outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
+                arena_bytes=None if reply["arena_bytes"] is None else int(reply["arena_bytes"]),
+            )
+            reason = unsuitable(facts, bool(reply["stateful"]))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise self._process.lost("sent a reply that is not one") from None
+        if reason:
+            raise ModelRefused(f"{self._engine}: the model {reason}")
+        return facts
+
+    def run(
+        self, inputs: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.generic], list[int], str, float]:
+        """Raw rows (n, K), indices that failed, why, and milliseconds, for one batch of inputs.
+
+        Raises:
+            ModelRefused: the worker crashed or passed a limit.
+        """
+        import numpy as np
+
+        values = np.ascontiguousarray(inputs, np.dtype("<f4"))
+        header = {"op": "run", "dtype": "<f4", "shape": list(values.shape)}
+        self._process.send(header, values.tobytes())
+        reply, payload = self._process.receive()
+        self._raise_error(reply)
+        try:
+            if reply["dtype"] not in NUMBERS or int(reply["shape"][0]) != len(values):
+                raise ValueError
+            dtype, shape = np.dtype(reply["dtype"]), [int(length) for length in reply["shape"]]
+            rows = np.frombuffer(payload, dtype).reshape(shape)
+            if rows.ndim != 2 or (len(rows) and rows.shape[1] < 1):
+                raise ValueError
+            failed = [int(index) for index in reply["failed"] if 0 <= int(index) < len(values)]
+            return rows, failed, clean(reply["reason"]), float(reply["latency_ms"])
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+            raise self._process.lost("sent a reply that is not one") from None
+
+    def close(self) -> None:
+        """Kill the worker; harmless when done already."""
+        self._process.close()
+
+    def _raise_error(self, reply: dict[str, Any]) -> None:
+        """Turn an error reply into ModelRefused; the worker itself goes on."""
+        printed = self._process.said()
+        if "error" not in reply:
+            return
+        if reply["error"] == "memory":
+            raise ModelRefused(f"{self._engine}: needs more than memory_mib={self._memory_mib}")
+        text = clean(reply.get("text"))
+        raise ModelRefused(f"{self._engine}: {text}" + (f" ({printed})" if printed else ""))
+
+    def _missing(self, text: str) -> str:
+        if text.startswith("ModuleNotFoundError"):
+            return f"{self._engine}: not installed, {INSTALL[self._engine]} ({text})"
+        return f"{self._engine}: does not load: {text}"
+
+    def _broken(self, text: str) -> str:
+        if self._engine == "tflite_runtime" and not self._numpy_version.startswith("1."):
+            return (
+                f"tflite_runtime: built for NumPy 1, got NumPy {self._numpy_version}: "
+                "pip install 'numpy<2', or name an environment that has it with python="
+            )
+        return f"{self._engine}: does not run the probe: {text}"
+
+
+def _tensor(entry: dict[str, Any]) -> Tensor:
+    return Tensor(
+        name=clean(entry["name"])[:200],
+        shape=tuple(int(length) for length in entry["shape"]),
+        dtype=clean(entry["dtype"]),
+        scale=float(entry["scale"]),
+        zero_point=int(entry["zero_point"]),
+    )

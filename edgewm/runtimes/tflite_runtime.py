@@ -1,0 +1,46 @@
+"""tflite-runtime, LiteRT's predecessor, still on many boards; the last release is 2.14, for NumPy 1.
+
+Its built-in kernels round as LiteRT does without a delegate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from . import Session
+    from .child import Child
+
+
+@dataclass(frozen=True, kw_only=True)
+class TFLiteRuntime:
+    """Answers from the package tflite-runtime."""
+
+    needs_model: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
+
+    threads: int = 1
+    """Threads of one inference."""
+    python: str | None = None
+    """Another environment's python with numpy and tflite-runtime; none for this one."""
+    memory_mib: int = 2048
+    """Address space that the interpreter may use."""
+    timeout_s: float = 60.0
+    """Longest wait for starting, for opening, and for one batch of 64 answers."""
+
+    def start(self) -> Child:
+        """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
+        from .child import start
+
+        return start(
+            "tflite_runtime",
+            {"threads": self.threads},
+            python=self.python,
+            memory_mib=self.memory_mib,
+            timeout_s=self.timeout_s,
+        )
+
+    def open(self, model: bytes | None) -> Session:
+        """Open a `.tflite` file's bytes; errors as `Runtime.open`."""
+        return self.start().open(model)

@@ -1,0 +1,47 @@
+"""TensorFlow Lite Micro, the interpreter of microcontrollers, built for this machine.
+
+Its answers on the MLPerf Tiny models equal, row for row, those that Cortex-M4, M33 and M85 boards printed.
+The arena that a model needs is not in its file, so it is doubled from `arena_kib` up to 64 MiB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from . import Session
+    from .child import Child
+
+
+@dataclass(frozen=True, kw_only=True)
+class TFLM:
+    """Answers from the package tflite-micro."""
+
+    needs_model: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
+
+    arena_kib: int = 256
+    """First arena tried, in KiB; what a model took is in the session's facts."""
+    python: str | None = None
+    """Another environment's python with numpy and tflite-micro; none for this one."""
+    memory_mib: int = 2048
+    """Address space that the interpreter may use."""
+    timeout_s: float = 60.0
+    """Longest wait for starting, for opening, and for one batch of 64 answers."""
+
+    def start(self) -> Child:
+        """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
+        from .child import start
+
+        return start(
+            "tflm",
+            {"arena_kib": self.arena_kib},
+            python=self.python,
+            memory_mib=self.memory_mib,
+            timeout_s=self.timeout_s,
+        )
+
+    def open(self, model: bytes | None) -> Session:
+        """Open a `.tflite` file's bytes; errors as `Runtime.open`."""
+        return self.start().open(model)

@@ -1,0 +1,41 @@
+"""What a test needs that may not be installed, and the line that installs it.
+
+`needs("tflm")` is a mark: the test is skipped here with the install line as the reason, and fails where
+EDGEWM_CI=1 says that everything must be there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+TOOLS = {
+    "litert": ("ai_edge_litert", "pip install ai-edge-litert"),
+    "tflite_runtime": ("tflite_runtime", "pip install 'edgewm[tflite-runtime]'"),
+    "tflm": ("tflite_micro", "pip install 'edgewm[tflm]'"),
+    "tensorflow": ("tensorflow", "pip install 'edgewm[train]'"),
+    "sklearn": ("sklearn", "pip install scikit-learn"),
+}
+"""Tool: the module that it installs, and how to get it."""
+
+
+def missing(name: str) -> bool:
+    """Whether a tool is not installed; found without importing it."""
+    return importlib.util.find_spec(TOOLS[name][0]) is None
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    """A mark for a test that needs one tool, or real data under the name "data"."""
+    if name == "data":
+        return pytest.mark.skipif(data_folder() is None, reason="set EDGEWM_DATA to a data folder")
+    absent = missing(name) and os.environ.get("EDGEWM_CI") != "1"
+    return pytest.mark.skipif(absent, reason=f"needs {name}: {TOOLS[name][1]}")
+
+
+def data_folder() -> Path | None:
+    """The folder of real models and recordings that EDGEWM_DATA names; None without one."""
+    named = os.environ.get("EDGEWM_DATA")
+    return Path(named) if named else None

@@ -1,0 +1,149 @@
+"""Small `.tflite` files made for one test each, written with the schema that ships in ai-edge-litert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_CODES = {"int8": 9, "uint8": 3, "int16": 7, "float16": 1, "float32": 0}
+
+
+def edited(model: bytes, change: Callable[[Any, Any], None]) -> bytes:
+    """`model` after `change(schema, its object tree)`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(model), 0))
+    change(schema, tree)
+    return _packed(tree)
+
+
+def identity(dtype: str, scale: float, zero_point: int, size: int) -> bytes:
+    """A reshape from (1, size) to (1, size): its raw output is its quantised input."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    options = schema.ReshapeOptionsT()
+    options.newShape = [1, size]
+    shape = np.array([1, size], np.int32)
+    tree = _tree(
+        schema,
+        [(dtype, (1, size), None), ("int32", (2,), shape), (dtype, (1, size), None)],
+        (schema.BuiltinOperator.RESHAPE, schema.BuiltinOptions.ReshapeOptions, options),
+        scale,
+        zero_point,
+    )
+    return _packed(tree)
+
+
+def dense(weights: np.ndarray, bias: np.ndarray) -> bytes:
+    """A float32 dense layer, weights (K, D), bias (K,): (1, D) to (1, K)."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    classes, size = weights.shape
+    tree = _tree(
+        schema,
+        [
+            ("float32", (1, size), None),
+            ("float32", weights.shape, weights.astype(np.float32)),
+            ("float32", bias.shape, bias.astype(np.float32)),
+            ("float32", (1, classes), None),
+        ],
+        (
+            schema.BuiltinOperator.FULLY_CONNECTED,
+            schema.BuiltinOptions.FullyConnectedOptions,
+            schema.FullyConnectedOptionsT(),
+        ),
+    )
+    return _packed(tree)
+
+
+def with_second_output(schema: Any, tree: Any) -> None:
+    """Show an inner tensor of a model as one more output."""
+    graph = tree.subgraphs[0]
+    inner = graph.operators[len(graph.operators) // 2].outputs
+    graph.outputs = np.append(graph.outputs, inner).astype(np.int32)
+
+
+def with_second_input(schema: Any, tree: Any) -> None:
+    """Add an input that nothing reads."""
+    graph = tree.subgraphs[0]
+    extra = schema.TensorT()
+    extra.shape, extra.type, extra.name = np.array([1, 4], np.int32), 0, b"extra"
+    extra.buffer = graph.tensors[graph.inputs[0]].buffer
+    graph.tensors.append(extra)
+    graph.inputs = np.append(graph.inputs, len(graph.tensors) - 1).astype(np.int32)
+
+
+def with_resource_variable(schema: Any, tree: Any) -> None:
+    """Add a handle to a variable that outlives an inference."""
+    graph = tree.subgraphs[0]
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode = schema.BuiltinOperator.VAR_HANDLE, 127
+    code.version = 1
+    tree.operatorCodes.append(code)
+    handle = schema.TensorT()
+    handle.shape, handle.type = np.array([], np.int32), schema.TensorType.RESOURCE
+    handle.name, handle.buffer = b"handle", 0
+    graph.tensors.append(handle)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(tree.operatorCodes) - 1
+    operator.inputs = np.array([], np.int32)
+    operator.outputs = np.array([len(graph.tensors) - 1], np.int32)
+    operator.builtinOptionsType = schema.BuiltinOptions.VarHandleOptions
+    operator.builtinOptions = schema.VarHandleOptionsT()
+    operator.builtinOptions.container, operator.builtinOptions.sharedName = b"", b"kept"
+    graph.operators.insert(0, operator)
+
+
+def without_weights(schema: Any, tree: Any) -> None:
+    """Zero the last layer's weights, so that only its bias is left of the answer."""
+    graph = tree.subgraphs[0]
+    weights = graph.tensors[graph.operators[-1].inputs[1]]
+    stored = tree.buffers[weights.buffer]
+    stored.data = np.zeros(len(stored.data), np.uint8)
+
+
+def _tree(
+    schema: Any,
+    tensors: list[tuple[str, tuple[int, ...], np.ndarray | None]],
+    operator: tuple[int, int, Any],
+    scale: float = 0.0,
+    zero_point: int = 0,
+) -> Any:
+    """A model of one operator whose first tensor is the input and whose last is the output."""
+    tree, graph = schema.ModelT(), schema.SubGraphT()
+    tree.version, tree.description = 3, b"test"
+    tree.buffers, graph.tensors = [schema.BufferT()], []
+    for index, (dtype, shape, values) in enumerate(tensors):
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape = f"t{index}".encode(), np.array(shape, np.int32)
+        tensor.type, tensor.buffer = {**_CODES, "int32": 2}[dtype], 0
+        if values is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+            tree.buffers.append(buffer)
+            tensor.buffer = len(tree.buffers) - 1
+        elif scale:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = np.array([scale], np.float32)
+            tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
+        graph.tensors.append(tensor)
+    code, step = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = operator[0]
+    code.version = 1
+    step.opcodeIndex, step.builtinOptionsType, step.builtinOptions = 0, operator[1], operator[2]
+    step.inputs = np.arange(len(tensors) - 1, dtype=np.int32)
+    step.outputs = np.array([len(tensors) - 1], np.int32)
+    graph.inputs, graph.outputs = np.array([0], np.int32), step.outputs
+    graph.operators, graph.name = [step], b"main"
+    tree.operatorCodes, tree.subgraphs = [code], [graph]
+    return tree
+
+
+def _packed(tree: Any) -> bytes:
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -1,0 +1,156 @@
+"""Files that are not models, and models that somebody broke: refused or answered, never a crash here."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgewm.errors import ModelRefused
+from edgewm.runtimes import child, probe
+from edgewm.runtimes.litert import LiteRT
+from edgewm.runtimes.tflite_runtime import TFLiteRuntime
+from edgewm.runtimes.tflm import TFLM
+from tests.needs import needs
+
+ENGINES = [
+    pytest.param(LiteRT(timeout_s=20), id="litert"),
+    pytest.param(TFLiteRuntime(timeout_s=20), marks=needs("tflite_runtime"), id="tflite_runtime"),
+    pytest.param(TFLM(timeout_s=20), marks=needs("tflm"), id="tflm"),
+]
+NOT_MODELS = {
+    "text": b"this is not a model at all, only a line of text that goes on for a while",
+    "zip": b"PK\x03\x04" + bytes(200),
+    "zeros": bytes(4096),
+    "ones": b"\xff" * 4096,
+    "one byte": b"\x00",
+    "magic only": b"\x1c\x00\x00\x00TFL3",
+    "magic and zeros": b"\x1c\x00\x00\x00TFL3" + bytes(500),
+}
+
+
+class _Asker:
+    """Opens one broken file after another in a worker, and takes a new worker when one has died."""
+
+    def __init__(self, runtime: Any) -> None:
+        self.runtime, self.child = runtime, None
+        self.outcomes: dict[str, int] = {"answered": 0, "refused": 0, "crashed": 0}
+
+    def ask(self, model: bytes) -> None:
+        if self.child is None:
+            self.child = self.runtime.start()
+            self.child.ready()
+        try:
+            facts = self.child.load(model)
+            shape = [abs(length) for length in facts.inputs[0].shape[1:]]
+            if np.prod(shape) > 1 << 16:
+                raise ModelRefused("too large to be worth asking")
+            self.child.run(np.zeros((2, *shape), np.float32))
+        except ModelRefused as error:
+            died = "crashed" in str(error) or "stopped" in str(error) or "ended" in str(error)
+            self.outcomes["crashed" if died else "refused"] += 1
+            if died:
+                self.close()
+        else:
+            self.outcomes["answered"] += 1
+
+    def close(self) -> None:
+        if self.child is not None:
+            self.child.close()
+            self.child = None
+
+
+@pytest.mark.parametrize("name", NOT_MODELS)
+@pytest.mark.parametrize("runtime", ENGINES)
+def test_not_a_model(runtime: Any, name: str):
+    """What is no flatbuffer is refused with one line, whatever the interpreter does with it."""
+    with pytest.raises(ModelRefused) as refused:
+        runtime.open(NOT_MODELS[name])
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("runtime", "step"),
+    [
+        pytest.param(LiteRT(timeout_s=20), 64, id="litert"),
+        # this one checks nothing and dies every time, at the price of a new worker
+        pytest.param(TFLiteRuntime(timeout_s=20), 2048, marks=needs("tflite_runtime"), id="2.14"),
+        pytest.param(TFLM(timeout_s=20), 64, marks=needs("tflm"), id="tflm"),
+    ],
+)
+def test_truncated(runtime: Any, step: int):
+    """A model that ends early is refused or ends its worker, wherever it was cut, and never hangs."""
+    model = probe.load().model
+    asker = _Asker(runtime)
+    cuts = range(64, len(model), step)
+    for length in cuts:
+        asker.ask(model[:length])
+    assert asker.outcomes["answered"] == 0
+    assert sum(asker.outcomes.values()) == len(cuts)
+    asker.ask(model)  # the control: whole, it is answered
+    asker.close()
+    assert asker.outcomes["answered"] == 1
+
+
+@pytest.mark.parametrize(
+    ("runtime", "tries"),
+    [
+        pytest.param(LiteRT(timeout_s=20), 500, id="litert"),
+        pytest.param(
+            TFLiteRuntime(timeout_s=20), 100, marks=needs("tflite_runtime"), id="tflite_runtime"
+        ),
+        pytest.param(TFLM(timeout_s=20), 200, marks=needs("tflm"), id="tflm"),
+    ],
+)
+def test_corrupted(runtime: Any, tries: int):
+    """A model with one random byte changed ends in an answer, a refusal or a reported crash, in time."""
+    rng = np.random.default_rng(7)
+    model = probe.load().model
+    asker = _Asker(runtime)
+    started = time.monotonic()
+    for _ in range(tries):
+        broken = bytearray(model)
+        # half of them in the part that is structure, not weights
+        place = int(rng.integers(len(model))) if rng.random() < 0.5 else _structure(rng, model)
+        broken[place] ^= int(rng.integers(1, 256))
+        asker.ask(bytes(broken))
+    asker.close()
+    assert sum(asker.outcomes.values()) == tries
+    assert asker.outcomes["answered"] > 0
+    assert asker.outcomes["refused"] + asker.outcomes["crashed"] > 0
+    assert time.monotonic() - started < 300
+
+
+def _structure(rng: np.random.Generator, model: bytes) -> int:
+    """A byte whose neighbourhood holds many zeros, as offsets and tables do."""
+    while True:
+        place = int(rng.integers(8, len(model) - 8))
+        if model[place - 8 : place + 8].count(0) >= 8:
+            return place
+
+
+def test_replies_are_checked():
+    """A reply that a taken-over worker could forge is refused, not believed."""
+    known = probe.load()
+    good = {"dtype": "int8", "shape": [1, 2], "failed": [], "reason": "", "latency_ms": 1.0}
+    forged: list[tuple[Any, bytes]] = [
+        ({**good, "dtype": "O"}, bytes(16)),
+        ({**good, "shape": [2, 1]}, bytes(2)),
+        ({**good, "shape": [1, 10**12]}, bytes(2)),
+        ({**good, "shape": "1x2"}, bytes(2)),
+        ({**good, "latency_ms": "soon"}, bytes(2)),
+        ({}, b""),
+    ]
+    for header, payload in [(good, bytes(2)), *forged]:
+        started = child.start("litert", {})
+        started.ready()
+        started._process.receive = lambda h=header, p=payload: (h, p)  # type: ignore[method-assign]
+        if header is good:
+            assert started.run(known.inputs[:1])[0].shape == (1, 2)
+        else:
+            with pytest.raises(ModelRefused, match="not one"):
+                started.run(known.inputs[:1])
+        started.close()
