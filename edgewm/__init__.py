@@ -1,0 +1,87 @@
+"""edgewm: ownership watermarks for edge neural networks.
+
+    key = edgewm.new_key()
+    triggers = edgewm.make_triggers(key, shape=(28, 28, 1), classes=10)
+    model.fit(x, y, callbacks=[edgewm.Mark(triggers=triggers, key=key)])
+    artifact = edgewm.export(model, x, path="model.tflite", triggers=triggers, key=key)
+    verdict = edgewm.verify("suspect.tflite", triggers=triggers, key=key)
+
+Names are imported when they are used (PEP 562): verifying never imports TensorFlow, and importing this
+package imports nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .artifact import Artifact
+    from .errors import BadInput, DoesNotCheck, EdgewmError, ModelRefused, RuntimeUnavailable
+    from .exporting import Converter, export
+    from .key import Key, load_key, new_key, save_key
+    from .patterns import make_triggers
+    from .schemes.mark import Mark
+    from .triggers import Triggers, load_triggers, save_triggers
+    from .verdict import Verdict
+    from .verification import Run, verify
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Artifact": "artifact",
+    "BadInput": "errors",
+    "Converter": "exporting",
+    "DoesNotCheck": "errors",
+    "EdgewmError": "errors",
+    "Key": "key",
+    "Mark": "schemes.mark",
+    "ModelRefused": "errors",
+    "Run": "verification",
+    "RuntimeUnavailable": "errors",
+    "Triggers": "triggers",
+    "Verdict": "verdict",
+    "export": "exporting",
+    "load_key": "key",
+    "load_triggers": "triggers",
+    "make_triggers": "patterns",
+    "new_key": "key",
+    "save_key": "key",
+    "save_triggers": "triggers",
+    "verify": "verification",
+}
+
+__all__ = [
+    "Artifact",
+    "BadInput",
+    "Converter",
+    "DoesNotCheck",
+    "EdgewmError",
+    "Key",
+    "Mark",
+    "ModelRefused",
+    "Run",
+    "RuntimeUnavailable",
+    "Triggers",
+    "Verdict",
+    "export",
+    "load_key",
+    "load_triggers",
+    "make_triggers",
+    "new_key",
+    "save_key",
+    "save_triggers",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'edgewm' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"edgewm.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,79 @@
+"""The command line: ``edgewm VERB``. One function a verb: parse, call the library, print, exit code.
+
+Verbs are imported when they are used, so that `verify` pays for nothing that only `demo` needs. Every
+error of the package is caught here and nowhere else: one line on stderr, exit code 2 (3 where bytes do
+not check), never a traceback for bad input.
+
+    0 shown: owned, written, works      1 not shown      2 misuse or bad input      3 does not check
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from .. import __version__
+from ..errors import EdgewmError
+
+_VERBS = {
+    "ask": ("asking", "Write the secret inputs to be asked elsewhere."),
+    "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
+    "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
+    "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
+    "keygen": ("secrets", "Make the owner's key."),
+    "list": ("tour", "List plug-ins and targets."),
+    "triggers": ("secrets", "Make or show a set of secret inputs."),
+    "verify": ("asking", "Ask a suspect and give a verdict with its error probability."),
+}
+
+
+class _Verbs(click.Group):
+    """A click group that imports a verb's module only when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"edgewm.cli.{_VERBS[cmd_name][0]}")
+        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in sorted(_VERBS.items())])
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgewm")
+def edgewm() -> None:
+    """Ownership watermarks for edge neural networks."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one verb; returns the exit code. Prints what went wrong as one line."""
+    try:
+        code = edgewm.main(list(arguments), prog_name="edgewm", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except EdgewmError as error:
+        return _say(str(error), error.exit_code)
+    except click.ClickException as error:
+        return _say(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("interrupted; nothing half-written was left under a final name", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever reads stopped reading: not an error
+        return 0
+    except MemoryError:
+        return _say("out of memory; close other programs or ask fewer inputs", 2)
+
+
+def _say(text: str, code: int) -> int:
+    click.echo("edgewm: " + " ".join(text.split()), err=True)
+    return code

@@ -1,0 +1,194 @@
+"""``edgewm keygen`` and ``edgewm triggers make|show``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+_OUT = click.Path(path_type=Path, dir_okay=False)
+_IN = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--out", type=_OUT, required=True, help="Key file to write (mode 0600).")
+@click.option("--lock", is_flag=True, help="Lock it: EDGEWM_PASSPHRASE, or asked for.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def keygen(out: Path, *, lock: bool, as_json: bool) -> None:
+    """Make the owner's key: 32 secret bytes. Keep a copy somewhere safe; nothing can restore it."""
+    from ..key import new_key, save_key
+
+    key = new_key()
+    save_key(key, out, passphrase=_new_passphrase() if lock else None)
+    if as_json:
+        click.echo(json.dumps({"key": str(out), "commitment": key.commitment, "locked": lock}))
+    else:
+        click.echo(f"wrote {out}{' (locked)' if lock else ''}; public commitment {key.commitment}")
+
+
+@click.group()
+def triggers() -> None:
+    """Make or show a set of secret inputs."""
+
+
+@triggers.command()
+@click.option("--key", "key_path", type=_IN, required=True, help="The owner's key file.")
+@click.option("--out", type=_OUT, required=True, help="Trigger file to write (.npz).")
+@click.option("--shape", required=True, help="One input, such as 28x28x1.")
+@click.option("--classes", type=int, required=True, help="Number of classes of the model.")
+@click.option("--pattern", default="abstract", show_default=True, help="name:field=value,...")
+@click.option("--groups", type=int, default=64, show_default=True, help="Answers to draw.")
+@click.option(
+    "--range", "value_range", default="0,1", show_default=True, help="Input values LOW,HIGH."
+)
+@click.option(
+    "--reference", type=_IN, help="A clean .tflite of the same task: its classes are natural."
+)
+@click.option(
+    "--natural", help="Ordinary inputs to draw on: .npy, .npz, data set name or IDX folder."
+)
+@click.option("--show-answers", is_flag=True, help="Write the answers into the file in clear.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def make(
+    *,
+    key_path: Path,
+    out: Path,
+    shape: str,
+    classes: int,
+    pattern: str,
+    groups: int,
+    value_range: str,
+    reference: Path | None,
+    natural: str | None,
+    show_answers: bool,
+    as_json: bool,
+) -> None:
+    """Draw the secret inputs from the key and commit to them."""
+    from ..datasets import read_samples
+    from ..key import load_key
+    from ..patterns import make_triggers
+    from ..triggers import save_triggers
+
+    if out.exists():
+        raise BadInput(f"--out: {out} exists and is never overwritten, name another")
+    key = load_key(key_path, passphrase=passphrase)
+    made = make_triggers(
+        key,
+        shape=_whole_numbers(shape),
+        classes=classes,
+        pattern=pattern,
+        groups=groups,
+        value_range=_two_numbers(value_range),
+        natural=None if natural is None else read_samples(natural)[0],
+        reference=None if reference is None else _labels_of(reference),
+    )
+    save_triggers(made, out, key_to_show_answers=key if show_answers else None)
+    _print_facts(out, made, as_json)
+
+
+@triggers.command()
+@click.argument("path", type=_IN)
+@click.option("--key", "key_path", type=_IN, help="The owner's key: shows the answers.")
+@click.option("--sheet", type=_OUT, help="Write a contact sheet (PNG).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(path: Path, *, key_path: Path | None, sheet: Path | None, as_json: bool) -> None:
+    """Show what a trigger file holds; the answers only with the key."""
+    from ..files import write_file
+    from ..key import load_key
+    from ..triggers import load_triggers
+
+    held = load_triggers(path, argument="TRIGGERS")
+    answers = None
+    if key_path is not None:
+        answers = held.answers(load_key(key_path, passphrase=passphrase))
+    if sheet is not None:
+        from ..sheet import contact_sheet
+
+        write_file(sheet, contact_sheet(held, answers), argument="--sheet")
+    _print_facts(path, held, as_json, None if answers is None else answers.tolist())
+
+
+def passphrase() -> str:
+    """EDGEWM_PASSPHRASE, or asked for where a person can answer."""
+    from ..key import passphrase_from_environment
+
+    if "EDGEWM_PASSPHRASE" not in os.environ and sys.stdin.isatty():
+        return str(click.prompt("passphrase", hide_input=True, err=True))
+    return passphrase_from_environment()
+
+
+def _new_passphrase() -> str:
+    if "EDGEWM_PASSPHRASE" not in os.environ and sys.stdin.isatty():
+        text = click.prompt("new passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        text = os.environ.get("EDGEWM_PASSPHRASE", "")
+    if not text:
+        raise BadInput(
+            "--lock: got no passphrase, set EDGEWM_PASSPHRASE or run where one can be typed"
+        )
+    return str(text)
+
+
+def _labels_of(model_path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]]:
+    from .. import spec
+    from ..artifact import read_model
+
+    def labels(inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        model = read_model(model_path, "--reference")
+        with spec.parse("runtimes", "litert").open(model) as session:
+            answered: npt.NDArray[np.int64] = session.ask(inputs).labels
+        return answered
+
+    return labels
+
+
+def _print_facts(path: Path, held: Any, as_json: bool, answers: list[int] | None = None) -> None:
+    facts = {
+        "triggers": str(path),
+        "triggers_sha256": held.sha256,
+        "groups": held.groups,
+        "inputs": len(held.inputs),
+        "shape": list(held.shape),
+        "classes": held.classes,
+        "allowed_classes": sorted({int(m) for m in held.allowed}),
+        "header": json.loads(held.header),
+        "provenance": json.loads(held.provenance),
+    }
+    if answers is not None:
+        facts["answers"] = answers
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    click.echo(f"{path}: {held.groups} groups, {len(held.inputs)} inputs of {list(held.shape)}")
+    click.echo(f"classes {held.classes}, allowed in a group {facts['allowed_classes']}")
+    click.echo(f"pattern {facts['provenance'].get('pattern', 'imported')}")
+    click.echo(f"sha256 {held.sha256}")
+    if answers is not None:
+        click.echo("answers " + " ".join(map(str, answers)))
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise BadInput(f"--shape: got {text!r}, expected one input such as 28x28x1") from None
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadInput(f"--range: got {text!r}, expected two numbers such as 0,1") from None
+    return low, high

@@ -1,0 +1,56 @@
+"""Tables that verbs print; rich draws them, and without a terminal they are plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from ..demo import Story
+    from ..doctor import RuntimeStatus
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> Table:
+    """A plain table; its last `numbers` columns are aligned to the right."""
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for at, column in enumerate(columns):
+        right = at >= len(columns) - numbers
+        drawn.add_column(column, justify="right" if right else "left", no_wrap=True)
+    for row in rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def demo_table(story: Story) -> Table:
+    """One row a suspect and runtime."""
+    rows = [
+        (
+            row.suspect if at == 0 or story.rows[at - 1].suspect != row.suspect else "",
+            row.runtime,
+            row.arithmetic,
+            f"{row.accuracy:.1%}",
+            f"{row.groups_hit}/{row.groups_asked}",
+            f"{row.log10_p:.1f}",
+            "OWNED" if row.owned else "not shown",
+        )
+        for at, row in enumerate(story.rows)
+    ]
+    columns = ("suspect", "runtime", "arithmetic", "accuracy", "groups hit", "log10 p", "verdict")
+    return table(columns, rows, numbers=4)
+
+
+def doctor_table(found: Sequence[RuntimeStatus]) -> Table:
+    """One row a runtime."""
+    rows = [
+        (
+            s.spec,
+            "works" if s.available else "missing",
+            s.version,
+            s.arithmetic if s.available else "",
+        )
+        for s in found
+    ]
+    return table(("runtime", "state", "version", "arithmetic"), rows)

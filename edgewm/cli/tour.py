@@ -1,0 +1,142 @@
+"""``edgewm demo``, ``edgewm doctor`` and ``edgewm list``: what there is to see."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ..errors import BadInput, RuntimeUnavailable
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgewm-demo")
+)
+@click.option(
+    "--data", default="digits", show_default=True, help="digits, fashion_mnist, .npz, IDX folder."
+)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Of training; the key is always fresh."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the content of demo.json.")
+def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
+    """Mark a network, export int8, verify it on every runtime, then let a thief try.
+
+    Leaves models, key, triggers, contact sheet, chart and demo.json in the folder of --out.
+    """
+    started = time.monotonic()
+    with _steps(visible=not as_json) as say:
+        say("import TensorFlow")
+        _import_tensorflow_quietly()
+        from ..demo import run_demo
+        from ..key import new_key
+
+        story = run_demo(data=data, folder=out, key=new_key(), seed=seed, say=say)
+    if as_json:
+        click.echo((out / "demo.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        from rich.console import Console
+
+        from .tables import demo_table
+
+        console = Console(highlight=False)
+        console.print(demo_table(story))
+        for part in story.not_run:
+            console.print(f"not run: {part.spelling}: {part.reason}", soft_wrap=True, markup=False)
+        console.print(
+            f"{story.dataset}, full int8, {time.monotonic() - started:.0f} s; "
+            f"models, key, triggers, pictures and demo.json are in {out}/",
+            soft_wrap=True,
+            markup=False,
+        )
+    shown = all(row.owned for row in story.rows if row.suspect == "marked")
+    accused = any(row.owned for row in story.rows if row.suspect in ("unmarked", "wrong-key"))
+    return 0 if shown and not accused else 1
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+def doctor(*, as_json: bool) -> int:
+    """Try every runtime on this machine and show version, arithmetic and isolation."""
+    from ..doctor import survey
+
+    found = survey()
+    if as_json:
+        click.echo(json.dumps([asdict(status) for status in found]))
+    else:
+        from rich.console import Console
+
+        from .tables import doctor_table
+
+        console = Console(highlight=False)
+        console.print(doctor_table(found))
+        for status in found:
+            if not status.available:
+                console.print(f"{status.spec}: {status.reason}", soft_wrap=True, markup=False)
+        kept = next((s.isolation for s in found if s.available), ())
+        console.print(f"isolation of every worker: {', '.join(kept) or 'none'}", soft_wrap=True)
+    return 0 if any(status.available for status in found) else 1
+
+
+@click.command("list")
+@click.argument("kind", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_(kind: str | None, *, as_json: bool) -> None:
+    """List the plug-ins of KIND (patterns, schemes, runtimes, attacks) or the targets."""
+    from .. import spec, targets
+
+    listed = {name: spec.names(name) for name in spec.KINDS if spec.names(name)}
+    listed["targets"] = targets.names()
+    if kind is not None and kind not in listed:
+        raise BadInput(f"KIND: got {kind!r}, expected one of {', '.join(listed)}")
+    chosen = listed if kind is None else {kind: listed[kind]}
+    if as_json:
+        click.echo(json.dumps(chosen))
+        return
+    for name, found in chosen.items():
+        click.echo(f"{name}: {', '.join(found)}")
+
+
+@contextmanager
+def _steps(*, visible: bool) -> Iterator[Callable[[str], None]]:
+    """A progress line on stderr where a person watches a terminal, nothing elsewhere."""
+    if not (visible and sys.stderr.isatty()):
+        yield lambda step: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("start")
+        yield lambda step: progress.update(task, description=step)
+
+
+def _import_tensorflow_quietly() -> None:
+    """Import TensorFlow with its C++ start-up lines sent away: they are no news to the reader."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras
+        import tensorflow as tf
+
+        tf.constant(0)
+        assert keras.backend.backend() == "tensorflow"
+    except ImportError:
+        raise RuntimeUnavailable(
+            "demo: TensorFlow is missing: pip install 'edgewm[demo]'"
+        ) from None
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
