@@ -20,9 +20,13 @@ def main() -> None:
         from .runtimes.early import prepare
 
         prepare()  # the worker loads numpy while this process loads click
-    from .cli import run
+    try:
+        from .cli import run
 
-    code = run(sys.argv[1:])
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before `run` was there to say so
+        sys.stderr.write("edgewm: interrupted\n")
+        code = 130
     if brief:
         sys.stderr.flush()  # run has flushed stdout
         os._exit(code)

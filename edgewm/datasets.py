@@ -11,6 +11,7 @@ import gzip
 import os
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,24 +81,52 @@ def read_samples(data: str) -> Samples:
     if path.suffix not in (".npy", ".npz"):
         held = load_dataset(data)
         return held.x_train, (held.x_test, held.y_test)
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return np.asarray(found, np.float32), None
-        with found:
-            arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInput(f"--data: {path} is not an array file: {error}") from None
-    inputs = next((arrays[n] for n in ("x_train", "x", "inputs") if n in arrays), None)
+    arrays = _arrays(path)
+    inputs = next((arrays[n] for n in ("x_train", "x", "inputs", "") if n in arrays), None)
     if inputs is None:
         raise BadInput(f"--data: {path} holds {', '.join(arrays)}, expected x_train, x or inputs")
     held_out = None
     if "x_test" in arrays and "y_test" in arrays:
-        held_out = (
-            np.asarray(arrays["x_test"], np.float32),
-            np.asarray(arrays["y_test"], np.int64).ravel(),
+        x_test, y_test = _numbers(path, arrays["x_test"]), _labels(path, arrays["y_test"])
+        if len(x_test) != len(y_test):
+            raise BadInput(f"--data: {path} has {len(x_test)} x_test and {len(y_test)} y_test")
+        held_out = (x_test, y_test)
+    return _numbers(path, inputs), held_out
+
+
+def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """The arrays of an .npz by name; that of an .npy under no name."""
+    try:
+        with path.open("rb") as stream:
+            found = np.load(stream, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return {"": found}
+            return {name: found[name] for name in found.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        why = getattr(error, "strerror", None) or "it holds something other than plain arrays"
+        raise BadInput(f"--data: {path} cannot be read: {why}") from None
+
+
+def _numbers(path: Path, array: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    if array.dtype.kind not in "fiub" or array.ndim < 2 or array.size == 0:
+        raise BadInput(
+            f"--data: {path}: got {array.dtype} {array.shape}, expected numbers (n, *shape)"
         )
-    return np.asarray(inputs, np.float32), held_out
+    values = np.asarray(array, np.float32)
+    if not np.isfinite(values).all():
+        raise BadInput(f"--data: {path}: got NaN or infinity, expected finite numbers only")
+    return values
+
+
+def _labels(path: Path, array: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    if array.dtype.kind not in "iu" or array.ndim < 1 or not 0 < array.size == len(array):
+        raise BadInput(
+            f"--data: {path}: got labels of {array.dtype} {array.shape}, expected whole numbers (n,)"
+        )
+    labels = np.asarray(array, np.int64).ravel()
+    if labels.min() < 0:
+        raise BadInput(f"--data: {path}: got the label {labels.min()}, expected classes from 0")
+    return labels
 
 
 def _digits() -> Dataset:
@@ -111,13 +140,13 @@ def _digits() -> Dataset:
     pictures = (x.reshape(-1, 8, 8, 1) / 16).astype(np.float32)
     # the file goes writer by writer: the last fifth is of people the first four fifths do not hold
     split = len(y) * 4 // 5
-    return _dataset("digits", pictures[:split], y[:split], pictures[split:], y[split:])
+    return _dataset("digits", Path(), pictures[:split], y[:split], pictures[split:], y[split:])
 
 
 def _from_keras(name: str) -> Dataset:
-    import keras
-
     try:
+        import keras
+
         (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     except Exception as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -125,18 +154,16 @@ def _from_keras(name: str) -> Dataset:
             f"--data: keras.datasets.{name} could not be fetched ({first_line}); "
             "give a folder of IDX files or an .npz"
         ) from None
-    return _dataset(name, _pictures(x), y.ravel(), _pictures(x_test), y_test.ravel())
+    return _dataset(name, Path(name), x, y, x_test, y_test)
 
 
 def _from_npz(path: Path) -> Dataset:
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            x, y, x_test, y_test = (held[k] for k in ("x_train", "y_train", "x_test", "y_test"))
-    except (OSError, KeyError, ValueError) as error:
-        raise BadInput(
-            f"--data: {path} does not hold x_train, y_train, x_test, y_test: {error}"
-        ) from None
-    return _dataset(path.stem, _pictures(x), y.ravel(), _pictures(x_test), y_test.ravel())
+    held = _arrays(path)
+    names = ("x_train", "y_train", "x_test", "y_test")
+    absent = [name for name in names if name not in held]
+    if absent:
+        raise BadInput(f"--data: {path} holds no {absent[0]}, expected {', '.join(names)}")
+    return _dataset(path.stem, path, *(held[name] for name in names))
 
 
 def _from_idx(name: str, folder: Path) -> Dataset:
@@ -149,38 +176,44 @@ def _from_idx(name: str, folder: Path) -> Dataset:
             "t10k-labels-idx1-ubyte",
         )
     ]
-    return _dataset(name, _pictures(parts[0]), parts[1], _pictures(parts[2]), parts[3])
+    return _dataset(name, folder, *parts)
 
 
 def _read_idx(folder: Path, stem: str) -> npt.NDArray[np.uint8]:
     for path in (folder / stem, folder / f"{stem}.gz"):
         if path.exists():
-            raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            axes = raw[3]
-            shape = struct.unpack(f">{axes}I", raw[4 : 4 + 4 * axes])
-            return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
+            try:
+                raw = path.read_bytes()
+                raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+                axes = raw[3]
+                shape = struct.unpack(f">{axes}I", raw[4 : 4 + 4 * axes])
+                return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
+            except (OSError, EOFError, IndexError, ValueError, struct.error, zlib.error):
+                raise BadInput(f"--data: {path} is not an IDX file of bytes") from None
     raise BadInput(f"--data: {folder} holds no {stem} or {stem}.gz, expected the four IDX files")
 
 
-def _pictures(x: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    scaled = np.asarray(x, np.float32)
+def _pictures(path: Path, x: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    scaled = _numbers(path, x)
     if scaled.max() > 1.0:
         scaled = scaled / 255
     return scaled[..., None] if scaled.ndim == 3 else scaled
 
 
-def _dataset(
-    name: str,
-    x_train: npt.NDArray[np.float32],
-    y_train: npt.NDArray[np.generic],
-    x_test: npt.NDArray[np.float32],
-    y_test: npt.NDArray[np.generic],
-) -> Dataset:
+def _dataset(name: str, path: Path, *parts: npt.NDArray[np.generic]) -> Dataset:
+    """From x_train, y_train, x_test and y_test as they were found at `path`."""
+    x_train, x_test = _pictures(path, parts[0]), _pictures(path, parts[2])
+    y_train, y_test = _labels(path, parts[1]), _labels(path, parts[3])
+    if (len(x_train), len(x_test)) != (len(y_train), len(y_test)):
+        raise BadInput(
+            f"--data: {path} has {len(x_train)} and {len(x_test)} inputs "
+            f"for {len(y_train)} and {len(y_test)} labels"
+        )
     return Dataset(
         name=name,
         x_train=x_train,
-        y_train=np.asarray(y_train, np.int64),
+        y_train=y_train,
         x_test=x_test,
-        y_test=np.asarray(y_test, np.int64),
-        classes=int(np.asarray(y_train, np.int64).max()) + 1,
+        y_test=y_test,
+        classes=int(y_train.max()) + 1,
     )

@@ -1,11 +1,13 @@
 """Writing files so that a full disk, a crash or Ctrl-C never leaves half of one under its final name.
 
 Bytes go to a temporary file in the same folder, are flushed to the disk, and are then linked or renamed
-to the final name in one step.
+to the final name in one step. A file system without links (FAT) has no such step for a name that must
+not exist yet: there the name is taken first, empty, and renamed over.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -31,20 +33,22 @@ def write_file(path: Path, content: bytes, *, argument: str, mode: int = 0o644) 
 
 
 def _write(path: Path, content: bytes, argument: str, mode: int, *, overwrite: bool) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.name in ("", "..") or os.path.isdir(path):
+        raise BadInput(f"{argument}: {path} is a folder, expected the name of a file")
+    # a random name: a process killed earlier may have had this one's number
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.part")
     made = False
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         made = True
         with os.fdopen(handle, "wb") as stream:
-            os.fchmod(stream.fileno(), mode)  # whatever the umask says
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         if overwrite:
             temporary.replace(path)
         else:
-            os.link(temporary, path)  # unlike a rename, fails when the name is taken
+            _move_new(temporary, path, mode)
     except FileExistsError:
         raise BadInput(
             f"{argument}: {path} exists and is never overwritten, name another"
@@ -54,3 +58,13 @@ def _write(path: Path, content: bytes, argument: str, mode: int, *, overwrite: b
     finally:
         if made:
             temporary.unlink(missing_ok=True)
+
+
+def _move_new(temporary: Path, path: Path, mode: int) -> None:
+    try:
+        os.link(temporary, path)  # unlike a rename, fails when the name is taken
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        temporary.replace(path)

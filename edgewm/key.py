@@ -31,7 +31,8 @@ from .hashing import SHAKE, H
 FORMAT = "edgewm-key-1"
 _PREFIX = "PRIVATE-EDGEWM-KEY-"
 _SCRYPT = {"n": 32768, "r": 8, "p": 1}
-_LARGEST_SCRYPT_N = 1 << 20
+_LARGEST_SCRYPT_BYTES = 1 << 28
+_LARGEST_SCRYPT_P = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,9 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key(commitment={self.commitment[:16]}...)"
+
+    def __reduce__(self) -> str:
+        raise BadInput("key: a key is never copied or pickled, write it with save_key")
 
     @property
     def commitment(self) -> str:
@@ -135,10 +139,11 @@ def passphrase_from_environment() -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        held = json.loads(path.read_bytes()[:65536])
+        with path.open("rb") as stream:
+            held = json.loads(stream.read(65536))
     except OSError as error:
         raise BadInput(f"--key: {path} cannot be read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         held = None
     if not isinstance(held, dict) or held.get("format") != FORMAT:
         raise BadInput(f"--key: {path} is not an edgewm key file, make one with: edgewm keygen")
@@ -170,15 +175,14 @@ def _unlock(path: Path, held: dict[str, Any], passphrase: str) -> Key:
         if locked["kdf"] != "scrypt" or locked["aead"] != "chacha20-poly1305":
             raise ValueError
         cost = {name: int(locked[name]) for name in ("n", "r", "p")}
-        if not (1 < cost["n"] <= _LARGEST_SCRYPT_N and cost["r"] <= 32 and cost["p"] <= 16):
-            raise ValueError  # a hostile file could otherwise ask for all memory
+        if 128 * cost["n"] * cost["r"] > _LARGEST_SCRYPT_BYTES or cost["p"] > _LARGEST_SCRYPT_P:
+            raise ValueError  # a hostile file could otherwise ask for all memory, or for hours
         cipher = ChaCha20Poly1305(_derive(passphrase, bytes.fromhex(locked["salt"]), **cost))
         nonce, sealed = bytes.fromhex(locked["nonce"]), bytes.fromhex(locked["ciphertext"])
         named = str(held["commitment"]).encode("ascii")
-    except (KeyError, TypeError, ValueError):
-        raise BadInput(f"--key: {path} is not an edgewm key file this version can unlock") from None
-    try:
         return Key(secret=cipher.decrypt(nonce, sealed, named))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise BadInput(f"--key: {path} is not an edgewm key file this version can unlock") from None
     except InvalidTag:
         raise BadInput(
             f"--key: the passphrase does not open {path}: it is another one, or the file was changed"

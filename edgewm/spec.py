@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import math
 import re
 import types
 import typing
@@ -78,6 +79,8 @@ def parse(kind: str, text: str) -> Any:
             raise BadInput(
                 f"{name}: got the field {field!r}, expected one of {', '.join(known) or 'none'}"
             )
+        if field in values:
+            raise BadInput(f"{name}: got the field {field!r} twice, give it once")
         values[field] = _read(name, field, raw, hints[field])
     missing = [
         f.name
@@ -113,9 +116,14 @@ def _load_foreign(kind: str, name: str) -> type[Any]:
     module_name, _, class_name = name.rpartition(".")
     try:
         plugin = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module of somebody else may raise anything
         raise BadInput(f"{kind}: got {name!r}, which does not import: {error}") from None
-    if not (isinstance(plugin, type) and dataclasses.is_dataclass(plugin)):
+    if not (
+        isinstance(plugin, type)
+        and dataclasses.is_dataclass(plugin)
+        and plugin.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        and all(f.kw_only for f in dataclasses.fields(plugin))
+    ):
         raise BadInput(f"{kind}: got {name!r}, expected a frozen, keyword-only dataclass")
     return plugin
 
@@ -137,18 +145,17 @@ def _split(text: str, rest: str) -> list[tuple[str, str]]:
 
 def _read(name: str, field: str, raw: str, hint: Any) -> Any:
     try:
-        text = json.loads(raw) if raw.startswith('"') else raw.strip()
-        return _convert(text, hint)
+        quoted = raw.startswith('"')
+        if raw.strip() == "none" and type(None) in typing.get_args(hint):
+            return None  # a quoted "none" is a text
+        return _convert(json.loads(raw) if quoted else raw.strip(), hint)
     except ValueError:
         raise BadInput(f"{name}: got {field}={raw}, expected {_describe(hint)}") from None
 
 
 def _convert(text: str, hint: Any) -> Any:
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        options = typing.get_args(hint)
-        if text == "none" and type(None) in options:
-            return None
-        return _convert(text, next(o for o in options if o is not type(None)))
+        return _convert(text, next(o for o in typing.get_args(hint) if o is not type(None)))
     if typing.get_origin(hint) is typing.Literal:
         allowed = typing.get_args(hint)
         if text not in allowed:
@@ -159,6 +166,8 @@ def _convert(text: str, hint: Any) -> Any:
         return tuple(_convert(part, item) for part in text.split("x")) if text else ()
     if hint is bool:
         return {"true": True, "yes": True, "false": False, "no": False}.get(text) or _false(text)
+    if hint is float and not math.isfinite(float(text)):
+        raise ValueError
     if hint in (int, float, str):
         return hint(text)
     raise ValueError
@@ -186,6 +195,6 @@ def _write(value: Any) -> str:
     if isinstance(value, tuple):
         return "x".join(_write(item) for item in value)
     if isinstance(value, str):
-        plain = re.fullmatch(r"[^,\"\\\s](?:[^,\"\\]*[^,\"\\\s])?", value)
+        plain = re.fullmatch(r"[^,\"\\\s](?:[^,\"\\\x00-\x1f]*[^,\"\\\s])?", value)
         return value if plain and value != "none" else json.dumps(value)
     return repr(value)

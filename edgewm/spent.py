@@ -59,7 +59,7 @@ class SpentGroups:
                 for p in held["shown"]
             ]
             known = held["format"] == FORMAT and held["triggers_sha256"] == self.triggers_sha256
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
             raise BadInput(

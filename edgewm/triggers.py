@@ -26,6 +26,8 @@ import functools
 import hashlib
 import io
 import json
+import math
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +47,14 @@ VERSION = 1
 LABEL_RULE = "argmax of the raw output, lowest index on ties; a single output: 1 above one half"
 _COMMENT = b"edgewm-triggers-1 sha256:"
 _LARGEST_FILE_BYTES = 1 << 30
+# What zipfile raises for bytes that are no zip, and _read_member for members that are no arrays.
+_MALFORMED = (EOFError, KeyError, OverflowError, RuntimeError, ValueError, zipfile.BadZipFile)
+# The header that numpy writes; read by hand, since numpy's own reader evaluates it as Python.
+_NPY = re.compile(
+    rb"\x93NUMPY\x01\x00(..)"
+    rb"\{'descr': '([<>|=]\w+)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \} *\n",
+    re.DOTALL,
+)
 _MEMBERS = {
     "inputs": np.dtype("<f4"),
     "group_ids": np.dtype("<i4"),
@@ -183,7 +193,7 @@ def commit(
 def save_triggers(
     triggers: Triggers, path: Path, *, key_to_show_answers: Key | None = None
 ) -> None:
-    """Write the trigger file; the answers go in clear only when a key is passed to show them.
+    """Write the trigger file, mode 0600; answers go in clear only when a key is passed to show them.
 
     Raises:
         BadInput: the file cannot be written, or the key is another one.
@@ -204,7 +214,7 @@ def save_triggers(
         archive.comment = _COMMENT + b"0" * 64
     body = buffer.getvalue()[: -len(_COMMENT) - 64]
     digest = hashlib.sha256(body).hexdigest().encode("ascii")
-    write_file(path, body + _COMMENT + digest, argument="--out")
+    write_file(path, body + _COMMENT + digest, argument="--out", mode=0o600)
 
 
 def load_triggers(path: Path, *, argument: str = "--triggers") -> Triggers:
@@ -232,18 +242,15 @@ def load_triggers(path: Path, *, argument: str = "--triggers") -> Triggers:
         )
     try:
         return _parse(content)
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except _MALFORMED as error:
         raise BadInput(
             f"{argument}: {path} is not a trigger file this version reads: {error}"
         ) from None
 
 
 def _parse(content: bytes) -> Triggers:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        held = {name: archive[name] for name in _MEMBERS}
-    for name, dtype in _MEMBERS.items():
-        if held[name].dtype != dtype:
-            raise ValueError(f"{name} is {held[name].dtype}, expected {dtype}")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        held = {name: _read_member(archive, name, dtype) for name, dtype in _MEMBERS.items()}
     raw = {name: held[name].tobytes() for name in ("salt", "header", "beacon", "provenance")}
     return Triggers(
         inputs=held["inputs"],
@@ -254,6 +261,25 @@ def _parse(content: bytes) -> Triggers:
     )
 
 
+def _read_member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """One member, never larger than its bytes: a forged file may declare any shape or inflate."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    npy = archive.read(info)
+    start = _NPY.match(npy)
+    if start is None or start[2].decode() != dtype.str:
+        raise ValueError(f"{name} is no array of {dtype} as edgewm writes it")
+    shape = [int(length) for length in start[3].split(b",") if length.strip()]
+    rest = npy[start.end() :]
+    header_bytes = int.from_bytes(start[1], "little")
+    if start.end() != 10 + header_bytes or math.prod(shape) * dtype.itemsize != len(rest):
+        raise ValueError(f"{name} declares another number of bytes than it has")
+    if dtype == np.bool_ and rest.strip(b"\x00\x01"):
+        raise ValueError(f"{name} holds something other than true and false")
+    return np.frombuffer(rest, dtype).reshape(shape)
+
+
 def _check(triggers: Triggers) -> None:
     inputs, ids, excluded = triggers.inputs, triggers.group_ids, triggers.excluded
     if excluded.ndim != 2 or excluded.shape[0] < 1 or excluded.shape[1] < 2:
@@ -261,7 +287,7 @@ def _check(triggers: Triggers) -> None:
             f"triggers: got excluded {excluded.shape}, expected (groups, 2 or more classes)"
         )
     groups, classes = excluded.shape
-    if inputs.ndim < 2 or ids.shape != inputs.shape[:1]:
+    if inputs.ndim < 2 or inputs.size == 0 or ids.shape != inputs.shape[:1]:
         raise BadInput(f"triggers: got inputs {inputs.shape} with {ids.shape} group ids")
     if sorted(set(ids.tolist())) != list(range(groups)):
         raise BadInput(f"triggers: got group ids that do not cover 0 to {groups - 1}")
@@ -274,7 +300,8 @@ def _check(triggers: Triggers) -> None:
         raise BadInput(
             "triggers: got commitments or a salt of the wrong length, expected 32 bytes each"
         )
-    header = json.loads(triggers.header)
+    header = _object(triggers.header, "header")
+    _object(triggers.provenance, "provenance")
     if header.get("version") != VERSION:
         raise BadInput(
             f"triggers: got version {header.get('version')}, this edgewm reads {VERSION}"
@@ -285,6 +312,16 @@ def _check(triggers: Triggers) -> None:
         )
     if not np.isfinite(inputs).all():
         raise BadInput("triggers: got NaN or infinity in the inputs, expected finite numbers only")
+
+
+def _object(raw: bytes, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise BadInput(f"triggers: got a {name} that is no JSON object")
+    return value
 
 
 def _as_array(value: bytes | npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

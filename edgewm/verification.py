@@ -14,6 +14,7 @@ chosen the key with the suspect in hand.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,7 +201,7 @@ def _what_to_ask(
     )
     named = [part for part in on if not isinstance(part, Begun)]
     begun = [part for part in on if isinstance(part, Begun)]
-    asked = (*begun, *begin(named)) if named else tuple(begun)
+    asked = (*begun, *begin(named)) if named or not begun else tuple(begun)
     for part in asked:
         if not part.runtime.needs_model:
             raise BadInput(
@@ -213,14 +214,18 @@ def _check_fits(session: Session, triggers: Triggers) -> None:
     facts = session.facts
     if facts is None:
         return
-    takes, gives = facts.inputs[0].shape[1:], facts.outputs[0].shape
-    if tuple(takes) != triggers.shape:
+    takes, gives = facts.inputs[0].shape[1:], facts.outputs[0].shape[1:]
+    fits = len(takes) == len(triggers.shape) and all(
+        t in (-1, s) for t, s in zip(takes, triggers.shape, strict=True)
+    )
+    if not fits:
         raise BadInput(
             f"SUSPECT: the model takes inputs {_times(takes)}, the triggers are "
             f"{_times(triggers.shape)}: these are not triggers for this model"
         )
-    classes = 2 if gives[-1] == 1 else gives[-1]
-    if classes != triggers.classes:
+    scores = math.prod(gives)
+    classes = 2 if scores == 1 else scores  # one sigmoid output says two classes
+    if min(gives, default=1) > 0 and classes != triggers.classes:
         raise BadInput(
             f"SUSPECT: the model has {classes} classes, the triggers {triggers.classes}: "
             "these are not triggers for this model"

@@ -58,20 +58,41 @@ def edgewm() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one verb; returns the exit code. Prints what went wrong as one line."""
     try:
-        code = edgewm.main(list(arguments), prog_name="edgewm", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        return _invoke(arguments)
     except EdgewmError as error:
         return _say(str(error), error.exit_code)
     except click.ClickException as error:
-        return _say(error.format_message(), 2)
+        verb = getattr(error, "ctx", None)
+        return _say(
+            f"{error.format_message()} (see {verb.command_path if verb else 'edgewm'} --help)", 2
+        )
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted; nothing half-written was left under a final name", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever reads stopped reading: not an error
-        return 0
+    except OSError as error:
+        _give_up_stdout()
+        return _say(f"{error.filename or 'output'} cannot be written: {error.strerror}", 2)
     except MemoryError:
         return _say("out of memory; close other programs or ask fewer inputs", 2)
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    """Not edgewm.main: it adds a line to Ctrl-C and gives a closed pipe exit code 1, "not shown"."""
+    try:
+        with edgewm.make_context("edgewm", list(arguments) or ["--help"]) as context:
+            code = edgewm.invoke(context)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as ended:  # --help and --version
+        return ended.exit_code
+    except BrokenPipeError:
+        _give_up_stdout()
+        return 141  # whoever reads stopped reading; 0 would say "owned"
+
+
+def _give_up_stdout() -> None:
+    """Send what is left in its buffer away, or python would fail once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _say(text: str, code: int) -> int:

@@ -56,14 +56,15 @@ def verify(
 
     # children load their interpreters while this process loads numpy
     asked = begin([suspect] if names_a_runtime(suspect) else on)
-    from .. import verification
+    from .. import stats, verification
     from ..key import load_key
     from ..spent import SpentGroups
     from ..triggers import load_triggers
 
     held = load_triggers(triggers_path)
     key = load_key(key_path, passphrase=passphrase)
-    held.answers(key)  # a wrong key is refused before a device sees anything
+    held.answers(key)  # a wrong key or alpha is refused before a device sees anything
+    stats.owned(0.0, alpha=alpha, tests=tests, stamped=False)
     spends = any(part.runtime.spends for part in asked)
     memory = SpentGroups.beside(triggers_path, held.sha256)
     if first_group is None:
@@ -123,7 +124,11 @@ def ask(*, triggers_path: Path, out: Path, groups: int | None, as_json: bool) ->
     buffer = io.BytesIO()
     np.savez(buffer, inputs=held.inputs[chosen], first_group=np.int64(first))
     write_new(out, buffer.getvalue(), argument="--out", mode=0o600)
-    memory.mark(first, len(asked.of(held)), f"ask {out}")
+    try:
+        memory.mark(first, len(asked.of(held)), f"ask {out}")
+    except BaseException:
+        out.unlink(missing_ok=True)  # nothing leaves that is not remembered
+        raise
     part = f" --groups {groups} --first-group {first}" if groups is not None else ""
     then = f"edgewm verify answers:file=ANSWERS.npz --triggers {triggers_path} --key KEY{part}"
     if as_json:

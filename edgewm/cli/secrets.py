@@ -38,7 +38,7 @@ def keygen(out: Path, *, lock: bool, as_json: bool) -> None:
         click.echo(f"wrote {out}{' (locked)' if lock else ''}; public commitment {key.commitment}")
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def triggers() -> None:
     """Make or show a set of secret inputs."""
 
@@ -116,7 +116,7 @@ def show(path: Path, *, key_path: Path | None, sheet: Path | None, as_json: bool
     if sheet is not None:
         from ..sheet import contact_sheet
 
-        write_file(sheet, contact_sheet(held, answers), argument="--sheet")
+        write_file(sheet, contact_sheet(held, answers), argument="--sheet", mode=0o600)
     _print_facts(path, held, as_json, None if answers is None else answers.tolist())
 
 

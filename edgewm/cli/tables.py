@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from ..demo import Story
@@ -20,8 +23,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int
         right = at >= len(columns) - numbers
         drawn.add_column(column, justify="right" if right else "left", no_wrap=True)
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(Text, row))  # a Text is never read as markup
     return drawn
+
+
+def plain_console() -> Console:
+    """Where tables go; wide enough for every row where no terminal sets a width."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def demo_table(story: Story) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -43,11 +44,9 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
     if as_json:
         click.echo((out / "demo.json").read_text(encoding="utf-8"), nl=False)
     else:
-        from rich.console import Console
+        from .tables import demo_table, plain_console
 
-        from .tables import demo_table
-
-        console = Console(highlight=False)
+        console = plain_console()
         console.print(demo_table(story))
         for part in story.not_run:
             console.print(f"not run: {part.spelling}: {part.reason}", soft_wrap=True, markup=False)
@@ -72,11 +71,9 @@ def doctor(*, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([asdict(status) for status in found]))
     else:
-        from rich.console import Console
+        from .tables import doctor_table, plain_console
 
-        from .tables import doctor_table
-
-        console = Console(highlight=False)
+        console = plain_console()
         console.print(doctor_table(found))
         for status in found:
             if not status.available:
@@ -123,20 +120,33 @@ def _steps(*, visible: bool) -> Iterator[Callable[[str], None]]:
 def _import_tensorflow_quietly() -> None:
     """Import TensorFlow with its C++ start-up lines sent away: they are no news to the reader."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise BadInput(f"demo: got KERAS_BACKEND={backend}, expected tensorflow, or leave it unset")
+    pressed: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        import keras
+        import keras  # noqa: F401
         import tensorflow as tf
 
         tf.constant(0)
-        assert keras.backend.backend() == "tensorflow"
-    except ImportError:
+    except Exception as error:
+        if pressed:  # C code that is interrupted while it imports says something else
+            raise KeyboardInterrupt from None
+        if not isinstance(error, ImportError):
+            raise
         raise RuntimeUnavailable(
             "demo: TensorFlow is missing: pip install 'edgewm[demo]'"
         ) from None
     finally:
+        signal.signal(signal.SIGINT, before)
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)

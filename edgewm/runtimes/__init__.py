@@ -9,7 +9,8 @@ The same int8 file gives different answers on different engines, so a session na
 arithmetic, found by replaying a probe network and never from the engine's name.
 
 Two class attributes of a runtime say what a caller must know before it opens one: `needs_model` (whether
-`open` wants bytes) and `spends` (whether asking shows the secret inputs to a device that is not ours).
+`open` wants bytes) and `spends` (whether asking shows the secret inputs to a device that is not ours;
+not so for `answers`, whose inputs were shown before).
 The three that run a file here also have `start()`, which begins to load the interpreter and returns at
 once; `start().open(model)` is then `open(model)`.
 """

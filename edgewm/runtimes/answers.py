@@ -2,6 +2,7 @@
 
 The file gives labels in the order in which the questions were asked. A list that ends early gives fewer
 answers than asked; the caller counts the rest as not asked. Nothing here can tell where labels come from.
+Reading them shows nobody anything: the inputs were shown when ``edgewm ask`` wrote them, and counted then.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class RecordedAnswers:
     """
 
     needs_model: ClassVar[bool] = False
-    spends: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
 
     file: str
 

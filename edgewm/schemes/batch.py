@@ -1,7 +1,9 @@
-"""Trigger labels in the form of the batch that they join."""
+"""What schemes share while a step is traced: labels in the batch's own form, a method replaced for a time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import BadInput
@@ -24,3 +26,16 @@ def labels_like(y: Any, labels: Any, classes: int) -> Any:
     raise BadInput(
         f"Mark: got labels of shape {tuple(y.shape)}, expected class numbers or one-hot rows of {classes}"
     )
+
+
+@contextmanager
+def replaced(owner: Any, name: str, method: Any) -> Iterator[None]:
+    """Give one object another method inside the block, and its own one back afterwards."""
+    kept = vars(owner).get(name)
+    setattr(owner, name, method)
+    try:
+        yield
+    finally:
+        delattr(owner, name)
+        if kept is not None:
+            setattr(owner, name, kept)

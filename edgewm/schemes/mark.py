@@ -19,6 +19,8 @@ from ..key import Key
 from ..triggers import Triggers
 from . import Lesson, Scheme
 
+_WRAPPED = "step_before_edgewm"
+
 
 class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
     """Trains the marks of `triggers` into the model that `fit` is called on.
@@ -51,10 +53,14 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
         super().set_model(model)
         if model.built:
             _check_fits(model, self._lesson)
-        if self._wrapped is None:
-            self._wrapped = model
-            model.train_step = self.scheme.wrap(model, model.train_step, self._lesson)
-            model.train_function = None  # else an earlier fit's traced step would be used again
+        self.on_train_end()  # an earlier fit may have died before it could
+        step = model.train_step
+        step = getattr(step, _WRAPPED, step)  # wrapped by a callback whose fit died
+        wrapped = self.scheme.wrap(model, step, self._lesson)
+        setattr(wrapped, _WRAPPED, step)
+        self._wrapped = model
+        model.train_step = wrapped
+        model.train_function = None  # else an earlier fit's traced step would be used again
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds `mark_hit_rate` and `mark_margin` to the epoch's logs."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import BadInput
 from . import Lesson, Step
-from .batch import labels_like
+from .batch import labels_like, replaced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +51,7 @@ class Mix:
             if weight is not None:
                 ones = tf.ones(tf.concat([[rows], tf.shape(weight)[1:]], 0), weight.dtype)
                 weight = tf.concat([weight, ones], axis=0)
-            model.compute_metrics = metrics_of_the_task
-            try:
+            with replaced(model, "compute_metrics", metrics_of_the_task):
                 return step((x, y, weight))
-            finally:
-                model.compute_metrics = natural_compute_metrics
 
         return marked_step

@@ -69,7 +69,7 @@ def test_one_frozen_keyword_only_dataclass(name: str):
     assert all(field.kw_only for field in dataclasses.fields(plugin))
     assert isinstance(plugin.needs_model, bool)
     assert isinstance(plugin.spends, bool)
-    assert plugin.spends is not plugin.needs_model  # ours run files, others show inputs elsewhere
+    assert plugin.spends is (name == "exec")  # files run here; a recording was shown before
 
 
 def test_spelling_returns(runtime: Any):

@@ -1,0 +1,95 @@
+"""The demo, whole, as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.needs import needs
+
+pytestmark = [pytest.mark.train, needs("tensorflow"), needs("sklearn")]
+
+ROW = {
+    "accuracy",
+    "arithmetic",
+    "format",
+    "groups_asked",
+    "groups_hit",
+    "log10_p",
+    "mark",
+    "owned",
+    "runtime",
+    "suspect",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("demo") / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "edgewm", "demo", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "OWNED" in done.stdout
+    return out
+
+
+def test_the_demo_shows_the_marked_network_and_accuses_no_control(folder: Path) -> None:
+    """Every group of the marked file hits on every runtime; unmarked twin and wrong key are not owned."""
+    rows = json.loads((folder / "demo.json").read_text())["rows"]
+    assert all(set(row) == ROW for row in rows)
+    assert {row["suspect"] for row in rows} == {
+        "marked",
+        "unmarked",
+        "wrong-key",
+        "finetuned",
+        "pruned",
+    }
+    for row in rows:
+        if row["suspect"] == "marked":
+            assert row["owned"]
+            assert row["groups_hit"] == row["groups_asked"] == 64
+        if row["suspect"] in ("unmarked", "wrong-key"):
+            assert not row["owned"]
+        assert 0.5 < row["accuracy"] <= 1.0
+
+
+@needs("tflm")
+@needs("tflite_runtime")
+def test_the_demo_asks_three_arithmetics(folder: Path) -> None:
+    """Single-rounding, double-rounding and built-in kernels all answered."""
+    rows = json.loads((folder / "demo.json").read_text())["rows"]
+    assert {row["arithmetic"] for row in rows} == {"xnnpack", "builtin", "tflm"}
+
+
+def test_the_demo_leaves_everything_to_look_at(folder: Path) -> None:
+    """Models, key, triggers, sheet and chart are there, and none is empty."""
+    for name in (
+        "owner.key",
+        "triggers.npz",
+        "triggers.png",
+        "models/marked.tflite",
+        "models/marked.keras",
+    ):
+        assert (folder / name).stat().st_size > 100, name
+
+
+def test_a_folder_that_holds_a_demo_is_not_overwritten(folder: Path) -> None:
+    """A second demo into the same folder is refused: there is a key in it."""
+    before = (folder / "owner.key").read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "edgewm", "demo", "--out", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("edgewm: --out")
+    assert (folder / "owner.key").read_bytes() == before
