@@ -199,6 +199,30 @@ def test_accuracy_in_the_log_is_of_the_task_alone(triggers: Triggers, digits: An
     assert seen == [len(digits.x_train)]
 
 
+def test_a_late_start_teaches_in_the_last_epochs_only(triggers: Triggers, digits: Any) -> None:
+    """With start=0.5 the first half of the epochs is the unmarked twin's, and the marks are learned after."""
+    from edgewm.schemes.mark import Mark
+
+    model, twin = compiled(), compiled()
+    mark = Mark(triggers=triggers, key=KEY, start=0.5)
+    fit = {"batch_size": 32, "epochs": 16, "verbose": 0}
+    history = model.fit(digits.x_train, digits.y_train, callbacks=[mark], **fit).history
+    twins = twin.fit(digits.x_train, digits.y_train, **fit).history
+    assert history["accuracy"][:8] == pytest.approx(twins["accuracy"][:8], abs=1e-3)
+    assert max(history["mark_hit_rate"][:8]) <= 0.5
+    assert history["mark_hit_rate"][-1] >= 0.9
+    assert "train_step" not in vars(model)
+
+
+@pytest.mark.parametrize("start", [-0.1, 1.0, float("nan")])
+def test_a_start_that_is_no_share_is_refused(start: float, triggers: Triggers) -> None:
+    """A start outside 0 to below 1 would never teach or never end."""
+    from edgewm.schemes.mark import Mark
+
+    with pytest.raises(BadInput, match="start="):
+        Mark(triggers=triggers, key=KEY, start=start)
+
+
 def test_nothing_stays_on_the_model(triggers: Triggers, digits: Any, tmp_path: Path) -> None:
     """After fit the model has its own train_step and layers, and its file loads without edgewm."""
     from edgewm.schemes.mark import Mark

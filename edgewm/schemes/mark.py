@@ -25,15 +25,22 @@ _WRAPPED = "step_before_edgewm"
 class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
     """Trains the marks of `triggers` into the model that `fit` is called on.
 
-    `scheme` is a spelling such as "mix:rows=8" or a scheme object. After `fit`, `hit_rate` holds the
-    share of inputs answered as drawn (float model, inference mode).
+    `scheme` is a spelling such as "mix:rows=8" or a scheme object. `start` is the share of the epochs,
+    0 to below 1, that pass before the first mark is taught: a mark learned late, at small learning rates,
+    costs about half the accuracy of one taught from the first epoch on (measured on Fashion-MNIST), and
+    needs epochs enough to be learned at all. After `fit`, `hit_rate` holds the share of inputs answered
+    as drawn (float model, inference mode).
 
     Raises:
         BadInput: another Keras backend, a model that does not fit the triggers, a key of another set.
     """
 
-    def __init__(self, *, triggers: Triggers, key: Key, scheme: Scheme | str = "mix") -> None:
+    def __init__(
+        self, *, triggers: Triggers, key: Key, scheme: Scheme | str = "mix", start: float = 0.0
+    ) -> None:
         super().__init__()
+        if not 0 <= start < 1:
+            raise BadInput(f"Mark: got start={start}, expected a share of the epochs, 0 to below 1")
         if keras.backend.backend() != "tensorflow":
             raise BadInput(
                 f"Mark: got the Keras backend {keras.backend.backend()!r}, expected tensorflow "
@@ -46,6 +53,8 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
         self._lesson = Lesson(
             inputs=triggers.inputs[turn], answers=drawn[turn], classes=triggers.classes
         )
+        self._start = start
+        self._first_epoch: int | None = None
         self._wrapped: Any = None
 
     def set_model(self, model: Any) -> None:
@@ -54,6 +63,22 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
         if model.built:
             _check_fits(model, self._lesson)
         self.on_train_end()  # an earlier fit may have died before it could
+        self._first_epoch = None
+        if self._start == 0:
+            self._wrap(model)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Begins to teach once the share `start` of the epochs of this fit has passed."""
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+        passed = epoch - self._first_epoch
+        if self._wrapped is None and passed >= self._start * (
+            self.params["epochs"] - self._first_epoch
+        ):
+            self._wrap(self.model)
+            self.model.make_train_function()
+
+    def _wrap(self, model: Any) -> None:
         step = model.train_step
         step = getattr(step, _WRAPPED, step)  # wrapped by a callback whose fit died
         wrapped = self.scheme.wrap(model, step, self._lesson)
