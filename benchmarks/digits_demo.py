@@ -66,7 +66,13 @@ def main() -> None:
         "controls_owned": sum(r["owned"] for r in controls),
         "wall_s_median": statistics.median(seconds),
     }
-    settings = {"dataset": "digits", "pattern": "abstract", "scheme": "mix", "format": "int8"}
+    settings = {
+        "dataset": "digits",
+        "pattern": "abstract",
+        "scheme": "mix",
+        "start": 0.5,
+        "format": "int8",
+    }
     print(write_result("digits_demo", settings=settings, rows=rows, summary=summary), summary)
 
 

@@ -26,17 +26,17 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
     """Trains the marks of `triggers` into the model that `fit` is called on.
 
     `scheme` is a spelling such as "mix:rows=8" or a scheme object. `start` is the share of the epochs,
-    0 to below 1, that pass before the first mark is taught: a mark learned late, at small learning rates,
-    costs about half the accuracy of one taught from the first epoch on (measured on Fashion-MNIST), and
-    needs epochs enough to be learned at all. After `fit`, `hit_rate` holds the share of inputs answered
-    as drawn (float model, inference mode).
+    0 to below 1, that pass before the first mark is taught: marks learned late cost less accuracy than
+    marks taught from the first epoch on (see the README), and need epochs enough to be learned at all.
+    With a callback that may end training early, or for a short one, give start=0. After `fit`,
+    `hit_rate` holds the share of inputs answered as drawn (float model, inference mode).
 
     Raises:
         BadInput: another Keras backend, a model that does not fit the triggers, a key of another set.
     """
 
     def __init__(
-        self, *, triggers: Triggers, key: Key, scheme: Scheme | str = "mix", start: float = 0.0
+        self, *, triggers: Triggers, key: Key, scheme: Scheme | str = "mix", start: float = 0.5
     ) -> None:
         super().__init__()
         if not 0 <= start < 1:
@@ -71,10 +71,8 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
         """Begins to teach once the share `start` of the epochs of this fit has passed."""
         if self._first_epoch is None:
             self._first_epoch = epoch
-        passed = epoch - self._first_epoch
-        if self._wrapped is None and passed >= self._start * (
-            self.params["epochs"] - self._first_epoch
-        ):
+        epochs = self.params["epochs"] - self._first_epoch
+        if self._wrapped is None and epoch - self._first_epoch >= int(self._start * epochs):
             self._wrap(self.model)
             self.model.make_train_function()
 
