@@ -146,18 +146,11 @@ def ask(seed: int, converter: Any) -> list[dict[str, Any]]:
     from edgewm.datasets import load_dataset
     from edgewm.hashing import H
     from edgewm.key import Key
-    from edgewm.triggers import commit
+    from edgewm.triggers import recommitted
 
     data, triggers, key = load_dataset("fashion_mnist"), triggers_of(seed), key_of(seed)
     wrong = Key(secret=H("benchmark wrong key", seed))
-    of_wrong = commit(
-        wrong,
-        triggers.inputs,
-        triggers.group_ids,
-        excluded=triggers.excluded,
-        salt=triggers.salt,
-        provenance={},
-    )
+    of_wrong = recommitted(triggers, wrong)
     artifacts = {}
     for name in ("unmarked", "marked"):
         artifacts[name] = export(

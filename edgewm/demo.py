@@ -29,7 +29,7 @@ from .key import Key, save_key
 from .patterns import make_triggers
 from .runtimes.begin import LOCAL_RUNTIMES
 from .sheet import contact_sheet
-from .triggers import Triggers, commit, save_triggers
+from .triggers import Triggers, recommitted, save_triggers
 from .verdict import NotRun
 from .verification import verify
 
@@ -182,14 +182,7 @@ def _ask_everywhere(
     say: Callable[[str], None],
 ) -> tuple[list[Row], list[NotRun]]:
     other = Key(secret=SHAKE(32, "demo wrong key", key.commitment))
-    of_other = commit(
-        other,
-        triggers.inputs,
-        triggers.group_ids,
-        excluded=triggers.excluded,
-        salt=triggers.salt,
-        provenance={"pattern": PATTERN},
-    )
+    of_other = recommitted(triggers, other)
     asked = [(name, artifact, triggers, key) for name, artifact in artifacts.items()]
     asked.insert(2, ("wrong-key", artifacts["marked"], of_other, other))
     rows: list[Row] = []

@@ -190,6 +190,18 @@ def commit(
     )
 
 
+def recommitted(triggers: Triggers, key: Key) -> Triggers:
+    """The same inputs and natural classes under another key: the wrong-key control of a verdict."""
+    return commit(
+        key,
+        triggers.inputs,
+        triggers.group_ids,
+        excluded=triggers.excluded,
+        salt=triggers.salt,
+        provenance=json.loads(triggers.provenance),
+    )
+
+
 def save_triggers(
     triggers: Triggers, path: Path, *, key_to_show_answers: Key | None = None
 ) -> None:

@@ -14,6 +14,7 @@ from edgewm.runtimes.litert import LiteRT
 from edgewm.runtimes.tflite_runtime import TFLiteRuntime
 from edgewm.runtimes.tflm import TFLM
 from tests.needs import needs
+from tests.runtimes.broken_files import BrokenFiles, corrupted
 
 ENGINES = [
     pytest.param(LiteRT(timeout_s=20), id="litert"),
@@ -29,37 +30,6 @@ NOT_MODELS = {
     "magic only": b"\x1c\x00\x00\x00TFL3",
     "magic and zeros": b"\x1c\x00\x00\x00TFL3" + bytes(500),
 }
-
-
-class _Asker:
-    """Opens one broken file after another in a worker, and takes a new worker when one has died."""
-
-    def __init__(self, runtime: Any) -> None:
-        self.runtime, self.child = runtime, None
-        self.outcomes: dict[str, int] = {"answered": 0, "refused": 0, "crashed": 0}
-
-    def ask(self, model: bytes) -> None:
-        if self.child is None:
-            self.child = self.runtime.start()
-            self.child.ready()
-        try:
-            facts = self.child.load(model)
-            shape = [abs(length) for length in facts.inputs[0].shape[1:]]
-            if np.prod(shape) > 1 << 16:
-                raise ModelRefused("too large to be worth asking")
-            self.child.run(np.zeros((2, *shape), np.float32))
-        except ModelRefused as error:
-            died = "crashed" in str(error) or "stopped" in str(error) or "ended" in str(error)
-            self.outcomes["crashed" if died else "refused"] += 1
-            if died:
-                self.close()
-        else:
-            self.outcomes["answered"] += 1
-
-    def close(self) -> None:
-        if self.child is not None:
-            self.child.close()
-            self.child = None
 
 
 @pytest.mark.parametrize("name", NOT_MODELS)
@@ -84,7 +54,7 @@ def test_not_a_model(runtime: Any, name: str):
 def test_truncated(runtime: Any, step: int):
     """A model that ends early is refused or ends its worker, wherever it was cut, and never hangs."""
     model = probe.load().model
-    asker = _Asker(runtime)
+    asker = BrokenFiles(runtime)
     cuts = range(64, len(model), step)
     for length in cuts:
         asker.ask(model[:length])
@@ -109,27 +79,15 @@ def test_corrupted(runtime: Any, tries: int):
     """A model with one random byte changed ends in an answer, a refusal or a reported crash, in time."""
     rng = np.random.default_rng(7)
     model = probe.load().model
-    asker = _Asker(runtime)
+    asker = BrokenFiles(runtime)
     started = time.monotonic()
     for _ in range(tries):
-        broken = bytearray(model)
-        # half of them in the part that is structure, not weights
-        place = int(rng.integers(len(model))) if rng.random() < 0.5 else _structure(rng, model)
-        broken[place] ^= int(rng.integers(1, 256))
-        asker.ask(bytes(broken))
+        asker.ask(corrupted(model, rng))
     asker.close()
     assert sum(asker.outcomes.values()) == tries
     assert asker.outcomes["answered"] > 0
     assert asker.outcomes["refused"] + asker.outcomes["crashed"] > 0
     assert time.monotonic() - started < 300
-
-
-def _structure(rng: np.random.Generator, model: bytes) -> int:
-    """A byte whose neighbourhood holds many zeros, as offsets and tables do."""
-    while True:
-        place = int(rng.integers(8, len(model) - 8))
-        if model[place - 8 : place + 8].count(0) >= 8:
-            return place
 
 
 def test_replies_are_checked():
