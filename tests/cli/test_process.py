@@ -117,6 +117,8 @@ def _interrupted(arguments: Sequence[str], wait_s: float) -> tuple[int, str, str
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a test run that was itself put in the background would pass on that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     time.sleep(wait_s)
     os.killpg(process.pid, signal.SIGINT)
