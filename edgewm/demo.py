@@ -65,6 +65,8 @@ class Story:
     dataset: str
     rows: tuple[Row, ...]
     not_run: tuple[NotRun, ...]
+    hits_needed: int | None
+    """Fewest groups whose hits show ownership without a stamp; None if all are too few."""
     folder: Path
 
 
@@ -105,7 +107,13 @@ def run_demo(
         owner = _Owner(held=held, triggers=triggers, key=key, seed=seed)
         artifacts = _train_and_export(owner, folder, converter, say)
     rows, not_run = _ask_everywhere(held, artifacts, triggers, key, say)
-    story = Story(dataset=held.name, rows=tuple(rows), not_run=tuple(not_run), folder=folder)
+    story = Story(
+        dataset=held.name,
+        rows=tuple(rows),
+        not_run=tuple(not_run),
+        hits_needed=stats.hits_needed(triggers.allowed, alpha=1e-6, stamped=False),
+        folder=folder,
+    )
     _leave(story)
     return story
 
@@ -191,10 +199,12 @@ def _ask_everywhere(
     for runtime in LOCAL_RUNTIMES:
         say(f"ask on {runtime}")
         try:
+            accuracy = {}
+            for artifact in artifacts.values():
+                with spec.parse("runtimes", runtime).open(artifact.model) as session:
+                    accuracy[artifact.sha256] = float((session.ask(x).labels == y).mean())
             for suspect, artifact, questions, secret in asked:
                 verdict = verify(artifact, triggers=questions, key=secret, on=[runtime])
-                with spec.parse("runtimes", runtime).open(artifact.model) as session:
-                    right = float((session.ask(x).labels == y).mean())
                 result = verdict.worst
                 rows.append(
                     Row(
@@ -203,7 +213,7 @@ def _ask_everywhere(
                         format=artifact.format,
                         runtime=runtime,
                         arithmetic=result.arithmetic,
-                        accuracy=right,
+                        accuracy=accuracy[artifact.sha256],
                         groups_asked=result.groups_asked,
                         groups_hit=result.groups_hit,
                         log10_p=result.log10_p,
@@ -251,8 +261,7 @@ def _chart(story: Story) -> bytes:
         hits = [row.groups_hit for row in story.rows if row.runtime == runtime]
         axes.bar(np.arange(len(hits)) + at * width, hits, width, label=runtime)
     groups = story.rows[0].groups_asked
-    classes = 10 if story.dataset != "cifar100" else 100
-    needed = stats.hits_needed([classes] * groups, alpha=1e-6, stamped=False)
+    needed = story.hits_needed
     if needed is not None:
         axes.axhline(needed, color="black", lw=1, ls="--")
         axes.text(len(suspects) - 0.2, needed, f" owned from {needed}", va="bottom", ha="right")

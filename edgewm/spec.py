@@ -26,6 +26,7 @@ from typing import Any
 
 from .errors import BadInput
 
+_BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 KINDS = ("patterns", "schemes", "runtimes", "attacks", "containers")
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.]*$")
 _FIELD = re.compile(r'\s*([a-z_][a-z0-9_]*)=("(?:[^"\\]|\\.)*"|[^,"]*)\s*(,|$)')
@@ -165,18 +166,14 @@ def _convert(text: str, hint: Any) -> Any:
         item = typing.get_args(hint)[0]
         return tuple(_convert(part, item) for part in text.split("x")) if text else ()
     if hint is bool:
-        return {"true": True, "yes": True, "false": False, "no": False}.get(text) or _false(text)
+        if text not in _BOOLEANS:
+            raise ValueError
+        return _BOOLEANS[text]
     if hint is float and not math.isfinite(float(text)):
         raise ValueError
     if hint in (int, float, str):
         return hint(text)
     raise ValueError
-
-
-def _false(text: str) -> bool:
-    if text not in ("false", "no"):
-        raise ValueError
-    return False
 
 
 def _describe(hint: Any) -> str:

@@ -13,6 +13,7 @@ chosen the key with the suspect in hand.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Sequence
@@ -163,20 +164,31 @@ class _Question:
     stamped: bool
     sequential: bool
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether asking ends once the evidence suffices: only for a stamped claim."""
+        return self.sequential and self.stamped
+
     def owned(self, log10_p: float) -> bool:
         return stats.owned(log10_p, alpha=self.alpha, tests=self.tests, stamped=self.stamped)
 
     def outcomes(self, labels: Labels) -> npt.NDArray[np.int8]:
         """The outcome of every committed group, (m,), from labels in the order of asking."""
-        triggers = self.triggers
-        rest = [j for j in range(triggers.groups) if j not in set(self.order)]
-        asked = questions(triggers, [*self.order, *rest])
         return stats.choose(
-            labels,
-            triggers.group_ids[asked],
-            excluded=triggers.excluded,
-            answers=self.answers,
+            labels, self._group_ids, excluded=self.triggers.excluded, answers=self.answers
         )
+
+    @functools.cached_property
+    def queries(self) -> npt.NDArray[np.int64]:
+        """Indices into the inputs that are asked, in order, (q,)."""
+        return questions(self.triggers, self.order)
+
+    @functools.cached_property
+    def _group_ids(self) -> npt.NDArray[np.int32]:
+        """Group of every committed input, (n,): those that are asked first, in order."""
+        asked = set(self.order)
+        rest = [j for j in range(self.triggers.groups) if j not in asked]
+        return self.triggers.group_ids[questions(self.triggers, [*self.order, *rest])]
 
     def log10_p(self, outcomes: npt.NDArray[np.int8]) -> float:
         allowed = self.triggers.allowed
@@ -239,8 +251,8 @@ def _times(shape: Sequence[int]) -> str:
 def _ask(session: Session, question: _Question) -> tuple[Labels, float]:
     """Labels in the order of asking, and the milliseconds the inferences took."""
     triggers = question.triggers
-    if not (question.sequential and question.stamped):
-        got = session.ask(triggers.inputs[questions(triggers, question.order)])
+    if not question.stops_early:
+        got = session.ask(triggers.inputs[question.queries])
         return got.labels, got.latency_ms
     process = EProcess(groups=triggers.groups)
     labels = np.empty(0, np.int64)
@@ -298,9 +310,8 @@ def _flags(
     if any(result.failed for result in results):
         failed = max(result.failed for result in results)
         flags.append(f"{failed} queries failed and count as missed")
-    if any(
-        len(part) < len(questions(question.triggers, question.order)) for part in labels
-    ) and not (question.sequential and question.stamped):
+    incomplete = any(len(part) < len(question.queries) for part in labels)
+    if incomplete and not question.stops_early:
         flags.append("not every group was answered; the others count as missed in the fixed form")
     if any(result.arithmetic == "unknown" for result in results):
         flags.append("a runtime of unknown arithmetic answered")

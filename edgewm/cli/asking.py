@@ -63,14 +63,14 @@ def verify(
 
     held = load_triggers(triggers_path)
     key = load_key(key_path, passphrase=passphrase)
-    held.answers(key)  # a wrong key or alpha is refused before a device sees anything
-    stats.owned(0.0, alpha=alpha, tests=tests, stamped=False)
     spends = any(part.runtime.spends for part in asked)
     memory = SpentGroups.beside(triggers_path, held.sha256)
     if first_group is None:
         first_group = memory.first_unspent() if groups is not None and spends else 0
     asked_run = verification.Run(first_group=first_group, groups=groups)
-    if spends:
+    if spends:  # a wrong key or alpha is refused before groups count as shown
+        held.answers(key)
+        stats.owned(0.0, alpha=alpha, tests=tests, stamped=False)
         memory.mark(first_group, len(asked_run.of(held)), suspect)
     verdict = verification.verify(
         suspect,
