@@ -17,6 +17,13 @@ comment. One changed byte anywhere is noticed before anything is parsed. Members
     header = {"adapters": ..., "classes": K, "claimant": HEX, "groups": m, "label": ..., "tilt": "",
               "version": 1}
 
+Version 2: the answers are not drawn but are labels that the owner brought, in one more member, in clear.
+No class is excluded, and the header has "version": 2 and "kept": hex of H("kept", salt, the member's
+little-endian bytes). Nobody drew these answers, so no p-value is ever computed from hits on them. The
+header stands in the root: the same set with a header without "kept" has drawn answers, and other ones.
+
+    kept         int64 (m,)            the answer of each group
+
 How the root and the answers follow from these is in `edgewm.commitment`.
 """
 
@@ -44,6 +51,7 @@ from .hashing import H
 from .key import Key
 
 VERSION = 1
+KEPT_VERSION = 2
 LABEL_RULE = "argmax of the raw output, lowest index on ties; a single output: 1 above one half"
 _COMMENT = b"edgewm-triggers-1 sha256:"
 _LARGEST_FILE_BYTES = 1 << 30
@@ -65,6 +73,7 @@ _MEMBERS = {
     "beacon": np.dtype("u1"),
     "provenance": np.dtype("u1"),
 }
+_KEPT = np.dtype("<i8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +92,8 @@ class Triggers:
     header: bytes = field(repr=False)
     beacon: bytes = field(repr=False)
     provenance: bytes = field(repr=False)
+    kept: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+    """(m,) the owner's own labels where they are the answers; None where a key draws them."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -137,7 +148,7 @@ class Triggers:
         return members
 
     def answers(self, key: Key) -> npt.NDArray[np.int64]:
-        """The drawn answer of every group, (m,).
+        """The answer of every group, (m,): drawn by the key, or the label that was kept.
 
         Raises:
             BadInput: `key` is not the key that these triggers were committed with.
@@ -149,6 +160,8 @@ class Triggers:
                     f"--key: key {key.commitment[:16]}... did not make these triggers "
                     f"({self.sha256[:16]}...), give the key file they were made with"
                 )
+        if self.kept is not None:
+            return self.kept.copy()
         return commitment.answers(group_keys, self.root, self.excluded)
 
 
@@ -161,14 +174,17 @@ def commit(
     salt: bytes,
     provenance: Mapping[str, Any],
     beacon: bytes = b"",
+    kept: npt.NDArray[np.int64] | None = None,
 ) -> Triggers:
     """Commit to inputs (n, *shape) under `key`; excluded is (m, K) and says which classes are natural.
+
+    `kept` (m,) are answers that are not drawn: such a set gives a hit rate and never a p-value.
 
     Raises:
         BadInput: shapes that do not fit together, empty groups, fewer than two allowed classes, NaN.
     """
     groups, classes = excluded.shape
-    header = {
+    header: dict[str, Any] = {
         "adapters": "none",
         "claimant": key.public_key.hex(),
         "classes": classes,
@@ -177,6 +193,8 @@ def commit(
         "tilt": "",
         "version": VERSION,
     }
+    if kept is not None:
+        header |= {"kept": _kept_digest(kept, salt), "version": KEPT_VERSION}
     committed = [commitment.key_commitment(key.group_key(salt, j)) for j in range(groups)]
     return Triggers(
         inputs=np.ascontiguousarray(inputs, np.float32),
@@ -187,11 +205,18 @@ def commit(
         header=_json(header),
         beacon=beacon,
         provenance=_json(provenance),
+        kept=None if kept is None else np.ascontiguousarray(kept, _KEPT),
     )
 
 
 def recommitted(triggers: Triggers, key: Key) -> Triggers:
-    """The same inputs and natural classes under another key: the wrong-key control of a verdict."""
+    """The same inputs and natural classes under another key: the wrong-key control of a verdict.
+
+    Raises:
+        BadInput: a set whose answers are kept labels, which no key changes.
+    """
+    if triggers.kept is not None:
+        raise BadInput("triggers: got kept labels, expected answers that another key changes")
     return commit(
         key,
         triggers.inputs,
@@ -213,6 +238,8 @@ def save_triggers(
     members: dict[str, npt.NDArray[Any]] = {
         name: _as_array(getattr(triggers, name), dtype) for name, dtype in _MEMBERS.items()
     }
+    if triggers.kept is not None:
+        members["kept"] = _as_array(triggers.kept, _KEPT)
     if key_to_show_answers is not None:
         members["answers"] = triggers.answers(key_to_show_answers)
     buffer = io.BytesIO()
@@ -263,12 +290,14 @@ def load_triggers(path: Path, *, argument: str = "--triggers") -> Triggers:
 def _parse(content: bytes) -> Triggers:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         held = {name: _read_member(archive, name, dtype) for name, dtype in _MEMBERS.items()}
+        kept = _read_member(archive, "kept", _KEPT) if "kept.npy" in archive.namelist() else None
     raw = {name: held[name].tobytes() for name in ("salt", "header", "beacon", "provenance")}
     return Triggers(
         inputs=held["inputs"],
         group_ids=held["group_ids"],
         excluded=held["excluded"],
         commitments=held["commitments"],
+        kept=kept,
         **raw,
     )
 
@@ -314,16 +343,40 @@ def _check(triggers: Triggers) -> None:
         )
     header = _object(triggers.header, "header")
     _object(triggers.provenance, "provenance")
-    if header.get("version") != VERSION:
+    if header.get("version") not in (VERSION, KEPT_VERSION):
         raise BadInput(
-            f"triggers: got version {header.get('version')}, this edgewm reads {VERSION}"
+            f"triggers: got version {header.get('version')}, this edgewm reads {VERSION} "
+            f"and {KEPT_VERSION}"
         )
+    _check_kept(triggers, header)
     if (header.get("groups"), header.get("classes")) != (groups, classes):
         raise BadInput(
             "triggers: the header names other numbers of groups or classes than are there"
         )
     if not np.isfinite(inputs).all():
         raise BadInput("triggers: got NaN or infinity in the inputs, expected finite numbers only")
+
+
+def _check_kept(triggers: Triggers, header: dict[str, Any]) -> None:
+    """Kept labels are there when the header says so, are those it names, and leave nothing out."""
+    kept = triggers.kept
+    named = None if kept is None else _kept_digest(kept, triggers.salt)
+    version = VERSION if kept is None else KEPT_VERSION
+    if (header["version"], header.get("kept")) != (version, named):
+        raise BadInput("triggers: the header names other kept labels than are there")
+    if kept is None:
+        return
+    if kept.shape != (triggers.groups,) or not ((kept >= 0) & (kept < triggers.classes)).all():
+        raise BadInput(
+            f"triggers: got kept labels {kept.shape}, expected one class from 0 to "
+            f"{triggers.classes - 1} for each of {triggers.groups} groups"
+        )
+    if triggers.excluded.any():
+        raise BadInput("triggers: got natural classes beside kept labels, expected none")
+
+
+def _kept_digest(kept: npt.NDArray[np.int64], salt: bytes) -> str:
+    return H("kept", salt, np.ascontiguousarray(kept, _KEPT).tobytes()).hex()
 
 
 def _object(raw: bytes, name: str) -> dict[str, Any]:

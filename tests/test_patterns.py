@@ -19,6 +19,7 @@ from edgewm.errors import BadInput
 from edgewm.key import Key
 from edgewm.patterns import Canvas, Drawing, make_triggers
 from edgewm.patterns.abstract import Abstract, field
+from tests.pictures import array_of_pictures
 
 KEY = Key(secret=bytes(range(32)))
 SEED = b"\x11" * 32
@@ -42,7 +43,11 @@ def drawing_of_a_ring(folder: Path) -> str:
     return f"logo:file={folder / 'ring.png'},inputs_per_group=2"
 
 
-SPELLINGS = {"abstract": lambda folder: "abstract:inputs_per_group=2", "logo": drawing_of_a_ring}
+SPELLINGS = {
+    "abstract": lambda folder: "abstract:inputs_per_group=2",
+    "imported": array_of_pictures,
+    "logo": drawing_of_a_ring,
+}
 
 
 def canvas(**changes: Any) -> Canvas:
@@ -378,7 +383,7 @@ def test_a_reference_that_gives_no_classes_is_refused(labels: np.ndarray):
         ({"value_range": (1.0, 1.0)}, "expected low < high"),
         ({"value_range": (0.0, float("inf"))}, "expected low < high"),
         ({"value_range": (float("nan"), 1.0)}, "expected low < high"),
-        ({"pattern": "abstrakt"}, "expected one of abstract, logo"),
+        ({"pattern": "abstrakt"}, "expected one of abstract, imported, logo"),
     ],
 )
 def test_sets_that_cannot_be_made_are_refused(changes: dict[str, Any], said: str):

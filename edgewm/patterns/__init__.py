@@ -19,7 +19,7 @@ from ..errors import BadInput
 from ..key import Key
 from ..triggers import Triggers, commit
 
-NOT_PLUGINS = ()
+NOT_PLUGINS = ("pictures",)
 
 Labels = npt.NDArray[np.int64]
 Inputs = npt.NDArray[np.float32]
@@ -49,6 +49,10 @@ class Drawing:
     group_ids: npt.NDArray[np.int32]
     facts: Mapping[str, str] = field(default_factory=dict)
     """For the provenance: digests of what the owner brought."""
+    labels: Labels | None = None
+    """(n,) the owner's own class of each input: natural classes of its group, never its answer."""
+    keep_labels: bool = False
+    """The labels are the answers: the set gives a hit rate and no p-value. One label a group."""
 
 
 class Pattern(Protocol):
@@ -75,10 +79,11 @@ def make_triggers(
 
     `shape` is one input without the batch axis, `value_range` the numbers the Keras model takes. With a
     `reference` (a clean network: inputs (n, *shape) in, labels (n,) out) the classes it gives on a group
-    are natural, and the group's answer is drawn from the others.
+    are natural, and the group's answer is drawn from the others. So are labels that the pattern brings.
 
     Raises:
-        BadInput: a shape, range, class count or group count that cannot be used.
+        BadInput: a shape, range, class count or group count that cannot be used, labels that are no
+            classes, a reference for labels that are kept.
     """
     low, high = value_range
     if classes < 2 or groups < 1:
@@ -100,14 +105,22 @@ def make_triggers(
         )
     )
     excluded = np.zeros((groups, classes), np.bool_)
-    if reference is not None:
-        excluded = _natural_classes(reference(drawing.inputs), drawing.group_ids, excluded)
+    own = (
+        _checked(drawing.labels, drawing, classes, "labels") if drawing.labels is not None else None
+    )
+    kept = _kept(drawing, own, reference is not None) if drawing.keep_labels else None
+    if kept is None and not (own is None and reference is None):
+        clean = None if reference is None else reference(drawing.inputs)
+        if clean is not None:
+            clean = _checked(clean, drawing, classes, "reference")
+        excluded = _natural_classes(own, clean, drawing.group_ids, excluded)
     return commit(
         key,
         drawing.inputs,
         drawing.group_ids,
         excluded=excluded,
         salt=salt,
+        kept=kept,
         provenance={
             **drawing.facts,
             "pattern": spec.spell(plugin),
@@ -117,16 +130,53 @@ def make_triggers(
     )
 
 
+def _checked(labels: Labels, drawing: Drawing, classes: int, argument: str) -> Labels:
+    if labels.shape != drawing.group_ids.shape or labels.min() < 0 or labels.max() >= classes:
+        told = f"{labels.min()} to {labels.max()} " if labels.size else ""
+        raise BadInput(
+            f"{argument}: got labels {told}of shape {labels.shape}, expected 0 to {classes - 1} "
+            f"(--classes) for each of {len(drawing.group_ids)} inputs"
+        )
+    return labels
+
+
 def _natural_classes(
-    labels: Labels, group_ids: npt.NDArray[np.int32], excluded: npt.NDArray[np.bool_]
+    own: Labels | None,
+    clean: Labels | None,
+    group_ids: npt.NDArray[np.int32],
+    excluded: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
+    """The owner's labels of each group, then what a clean network says of it, at most K - 2 classes."""
     groups, classes = excluded.shape
-    if labels.shape != group_ids.shape or labels.min() < 0 or labels.max() >= classes:
-        raise BadInput(f"reference: got labels {labels.shape} outside 0 to {classes - 1}")
     if classes == 2:
         return excluded
     for j in range(groups):
-        votes = np.bincount(labels[group_ids == j], minlength=classes)
+        members = group_ids == j
+        votes = np.zeros(classes, np.int64)
+        if clean is not None:
+            votes += np.bincount(clean[members], minlength=classes)
+        if own is not None:  # one of the owner's outweighs all that a network says
+            votes += (members.sum() + 1) * np.bincount(own[members], minlength=classes)
         common = np.argsort(-votes, kind="stable")[: classes - 2]  # at most K - 2 are natural
         excluded[j, common[votes[common] > 0]] = True
     return excluded
+
+
+def _kept(drawing: Drawing, own: Labels | None, reference: bool) -> Labels:
+    """The one label of each group, (m,)."""
+    if reference:
+        raise BadInput(
+            "--reference: kept labels are the answers, whatever a clean model says; leave it out "
+            "and ask that model with edgewm verify instead"
+        )
+    if own is None:
+        raise BadInput("labels: got none to keep, expected one for each input")
+    groups = int(drawing.group_ids.max()) + 1
+    of_group = [np.unique(own[drawing.group_ids == j]) for j in range(groups)]
+    mixed = next((j for j, labels in enumerate(of_group) if len(labels) > 1), None)
+    if mixed is not None:
+        raise BadInput(
+            f"labels: got {' and '.join(map(str, of_group[mixed]))} in group {mixed}, expected "
+            "one label for all inputs of a group where labels are kept"
+        )
+    return np.array([labels[0] for labels in of_group], np.int64)

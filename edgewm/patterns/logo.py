@@ -5,25 +5,43 @@ it a unique output has seen it. One class for all of it would make every hit the
 is a variant of its own (place, size, blend, colour, all drawn from the seed) with an answer of its own,
 and the p-value stays exact. Background pictures are drawn from the canvas's natural inputs.
 
-Per group g and input i, from SHAKE("logo", seed, g, i), whole numbers only: size 40 to 75 % of the shorter
-side, any place inside the picture, opacity 60 to 100 %, and a colour (a level in grey pictures). The first
-input of a group fixes size, place, opacity and colour of the group; the others change the background.
+Per group g, whole numbers only: size 40 to 75 % of the shorter side, any place inside the picture,
+opacity 60 to 100 %, and a colour (a level in grey pictures). All inputs of a group share them; the
+background differs. They are the first of SHAKE("logo", seed, g, t), t = 0, 1, ..., that is seen and is
+told apart: two variants that look the same could not be taught two answers. What margins the file has
+are cut off, and the strongest ink is always full.
+
+    seen         the colour, the first of SHAKE("colour", seed, g, t, k), differs from every background of
+                 the group by a quarter of the range, on average over the drawing
+    told apart   on the mean of all backgrounds it differs from every earlier variant by a fifth of what
+                 it differs from that mean, on average over the picture
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
-from ..hashing import SHAKE, draw_below
+from ..hashing import SHAKE
 from . import Canvas, Drawing
+from .pictures import decode, drawn, picture_shape, read_bytes
 
-_LARGEST_SIDE = 8192
+if TYPE_CHECKING:
+    from PIL import Image
+
+_FAINT = 0.1
+_CONTRAST = 0.25
+_DIFFERENCE = 0.2
+_COLOURS_TRIED = 32
+_VARIANTS_TRIED = 64
+_COMPARED_SIDE = 32
+_LARGEST_MASK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,24 +62,23 @@ class Logo:
         Raises:
             BadInput: no natural pictures, a canvas that is no picture, an unreadable drawing.
         """
-        height, width, channels = _picture_shape(canvas.shape)
-        shape_of_logo, content = _read_drawing(Path(self.file))
-        natural = _backgrounds(canvas, canvas.groups * self.inputs_per_group)
-        inputs = natural.copy()
-        span = canvas.high - canvas.low
+        picture_shape(canvas.shape, pattern="logo")
+        content = read_bytes(Path(self.file), argument="logo: file=")
+        mask = shape_of(decode(content, Path(self.file), argument="logo: file="))
+        if mask is None:
+            raise BadInput(
+                f"logo: file={self.file} is empty (transparent everywhere), "
+                "expected a visible drawing"
+            )
+        inputs = _backgrounds(canvas, canvas.groups * self.inputs_per_group)
+        mean = inputs.mean(axis=0)
+        laid = np.zeros((0, 0), np.float32)
         for g in range(canvas.groups):
-            draws = SHAKE(16, "logo", canvas.seed, g)
-            side = min(height, width) * (40 + draws[0] % 36) // 100
-            mask = _resized(shape_of_logo, max(side, 1), height, width)
-            top = int.from_bytes(draws[1:5], "little") % (height - mask.shape[0] + 1)
-            left = int.from_bytes(draws[5:9], "little") % (width - mask.shape[1] + 1)
-            opacity = (60 + draws[9] % 41) / 100
-            colour = canvas.low + span * np.frombuffer(draws[10 : 10 + channels], np.uint8) / 255
-            blend = (mask * opacity)[..., None].astype(np.float32)
-            window = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
-            for i in range(g * self.inputs_per_group, (g + 1) * self.inputs_per_group):
-                under = inputs[(i, *window)]
-                inputs[(i, *window)] = under * (1 - blend) + colour.astype(np.float32) * blend
+            members = inputs[g * self.inputs_per_group : (g + 1) * self.inputs_per_group]
+            variant = _variant(members, mask, canvas, g, (mean, laid))
+            variant.lay(members)
+            change = _change(variant, mean)[None]
+            laid = np.concatenate([laid, change]) if g else change
         ids = np.arange(len(inputs)) // self.inputs_per_group
         return Drawing(
             inputs=inputs,
@@ -70,13 +87,127 @@ class Logo:
         )
 
 
-def _picture_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    if len(shape) != 3 or shape[2] not in (1, 3):
-        raise BadInput(
-            f"logo: got inputs of shape {shape}, expected pictures (height, width, 1 or 3); "
-            "use the pattern abstract for anything else"
+def shape_of(picture: Image.Image) -> npt.NDArray[np.float32] | None:
+    """Opacity (h, w) from 0 to 1 of a drawing without its margins; None where there is nothing to see.
+
+    It is the alpha of a picture that is transparent somewhere, else what differs from its corner; a
+    flat picture is all ink.
+    """
+    from PIL import Image
+
+    largest = max(picture.size)
+    if largest > _LARGEST_MASK:
+        smaller = [max(side * _LARGEST_MASK // largest, 1) for side in picture.size]
+        picture = picture.resize((smaller[0], smaller[1]), Image.Resampling.BOX)
+    values = np.asarray(picture, np.float32)
+    if picture.mode == "RGBA":
+        mask = values[..., 3] / 255
+    else:
+        colours = values.reshape(*values.shape[:2], -1)
+        mask = np.abs(colours - colours[0, 0]).max(axis=2)
+        most = float(mask.max())
+        mask = mask / most if most else np.ones_like(mask)
+    inked = mask >= _FAINT
+    if not inked.any():
+        return None
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    kept = np.where(inked, mask, 0)
+    cut: npt.NDArray[np.float32] = kept[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Variant:
+    """The drawing at one size and place in one colour."""
+
+    top: int
+    left: int
+    blend: npt.NDArray[np.float32]
+    """(rows, columns), from 0 to 1."""
+    colour: npt.NDArray[np.float32]
+    """(channels,), in the range of the model."""
+
+    def window(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """What it covers of pictures (n, height, width, channels), a view."""
+        rows, columns = self.blend.shape
+        return pictures[:, self.top : self.top + rows, self.left : self.left + columns]
+
+    def lay(self, pictures: npt.NDArray[np.float32]) -> None:
+        """Draw it on pictures (n, height, width, channels), in place."""
+        window, blend = self.window(pictures), self.blend[..., None]
+        window[...] = window * (1 - blend) + self.colour * blend
+
+
+def _variant(
+    members: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.float32],
+    canvas: Canvas,
+    group: int,
+    others: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+) -> _Variant:
+    """The first variant of a group told apart from the others, else the one told apart best.
+
+    `others` is the mean background and, for each earlier variant, how it changes that (g, samples).
+    """
+    mean, laid = others
+    height, width, _ = canvas.shape
+    best, apart_best = None, -1.0
+    for attempt in range(_VARIANTS_TRIED):
+        draws = SHAKE(16, "logo", canvas.seed, group, attempt)
+        side = max(min(height, width) * (40 + draws[0] % 36) // 100, 1)
+        small = _resized(mask, side, height, width)
+        variant = _Variant(
+            top=int.from_bytes(draws[1:5], "little") % (height - small.shape[0] + 1),
+            left=int.from_bytes(draws[5:9], "little") % (width - small.shape[1] + 1),
+            blend=small * np.float32((60 + draws[9] % 41) / 100),
+            colour=np.zeros(0, np.float32),
         )
-    return shape[0], shape[1], shape[2]
+        colour = _colour(variant.window(members), small, canvas, (group, attempt))
+        variant = replace(variant, colour=colour)
+        change = _change(variant, mean)
+        if not len(laid):
+            return variant
+        weight = float(np.abs(change).mean())
+        apart = float(np.abs(laid - change).mean(axis=1).min()) / weight if weight else 0.0
+        if apart >= _DIFFERENCE:
+            return variant
+        if apart > apart_best:
+            best, apart_best = variant, apart
+    assert best is not None
+    return best
+
+
+def _change(variant: _Variant, mean: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """How a variant changes the mean background, at most 32 samples a side."""
+    laid = mean[None].copy()
+    variant.lay(laid)
+    step = -(-max(mean.shape[:2]) // _COMPARED_SIDE)
+    changed: npt.NDArray[np.float32] = (laid[0] - mean)[::step, ::step].ravel()
+    return changed
+
+
+def _colour(
+    under: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.float32],
+    canvas: Canvas,
+    named: tuple[int, int],
+) -> npt.NDArray[np.float32]:
+    """The first drawn colour (channels,) that is seen on all of `under`, else the one seen best."""
+    channels = canvas.shape[2]
+    span = canvas.high - canvas.low
+    best, seen_best = np.zeros(channels, np.float32), -1.0
+    for k in range(_COLOURS_TRIED):
+        levels = np.frombuffer(SHAKE(channels, "colour", canvas.seed, *named, k), np.uint8)
+        if k >= _COLOURS_TRIED - 2:  # one of the two ends is half the range away from any picture
+            levels = np.full(channels, 255 * (k % 2), np.uint8)
+        colour = (canvas.low + span * levels / 255).astype(np.float32)
+        away = np.abs(under - colour).mean(axis=3)
+        seen = float(((away * mask).sum(axis=(1, 2)) / mask.sum()).min()) / span
+        if seen >= _CONTRAST:
+            return colour
+        if seen > seen_best:
+            best, seen_best = colour, seen
+    return best
 
 
 def _backgrounds(canvas: Canvas, count: int) -> npt.NDArray[np.float32]:
@@ -87,63 +218,29 @@ def _backgrounds(canvas: Canvas, count: int) -> npt.NDArray[np.float32]:
             f"logo: got natural inputs {got}, expected at least {count} of shape {canvas.shape} "
             "(--natural, or natural=)"
         )
-    left = list(range(len(natural)))
-    chosen = []
-    for i in range(count):
-        chosen.append(left.pop(draw_below(len(left), "background", canvas.seed, i)))
-    picked: npt.NDArray[np.float32] = np.asarray(natural[chosen], np.float32)
+    chosen = drawn(len(natural), count, "background", canvas.seed)
+    picked: npt.NDArray[np.float32] = np.array(natural[chosen], np.float32)
     if not np.isfinite(picked).all():
         raise BadInput("logo: got NaN or infinity in the natural inputs, expected finite numbers")
-    return picked
-
-
-def _read_drawing(path: Path) -> tuple[npt.NDArray[np.float32], bytes]:
-    """Opacity of the drawing (h, w) from 0 to 1, and the file's bytes."""
-    import io
-
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        content = path.read_bytes()
-        with Image.open(io.BytesIO(content)) as opened:
-            if max(opened.size) > _LARGEST_SIDE:
-                raise BadInput(
-                    f"logo: {path} is {opened.size}, expected sides up to {_LARGEST_SIDE}"
-                )
-            transparent = "A" in opened.getbands() or "transparency" in opened.info
-            if transparent:
-                mask = np.asarray(opened.convert("RGBA"), np.float32)[..., 3] / 255
-            else:
-                mask = _ink(np.asarray(opened.convert("L") if opened.mode != "I;16" else opened))
-    except OSError as error:
-        reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else error
-        raise BadInput(f"logo: file={path} cannot be read: {reason}") from None
-    except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadInput(f"logo: {path} cannot be read: {error}") from None
-    if mask.max() < 0.05:
+    slack = 1e-3 * (canvas.high - canvas.low)
+    if picked.min() < canvas.low - slack or picked.max() > canvas.high + slack:
         raise BadInput(
-            f"logo: {path} is empty (transparent everywhere), expected a visible drawing"
+            f"logo: got natural inputs from {picked.min():g} to {picked.max():g}, expected them "
+            f"within {canvas.low:g} to {canvas.high:g} (--range, or value_range=)"
         )
-    return mask, content
-
-
-def _ink(grey: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    """A drawing without alpha: what differs from its corner is ink; a flat one is all ink."""
-    values = np.asarray(grey, np.float32)
-    difference = np.abs(values - values[0, 0])
-    largest = float(difference.max())
-    return difference / largest if largest else np.ones_like(values)
+    return picked
 
 
 def _resized(
     mask: npt.NDArray[np.float32], side: int, height: int, width: int
 ) -> npt.NDArray[np.float32]:
-    """The mask with its longer side `side`, area-averaged, kept inside the picture."""
+    """The mask with its longer side `side`, area-averaged, kept inside the picture, strongest at 1."""
     from PIL import Image
 
     longest = max(mask.shape)
     rows = min(max(mask.shape[0] * side // longest, 1), height)
     columns = min(max(mask.shape[1] * side // longest, 1), width)
-    eight_bit = Image.fromarray((mask * 255).round().astype(np.uint8))
-    small = eight_bit.resize((columns, rows), Image.Resampling.BOX)
-    return np.asarray(small, np.float32) / 255
+    small = Image.fromarray(mask).resize((columns, rows), Image.Resampling.BOX)
+    values = np.asarray(small, np.float32)
+    full: npt.NDArray[np.float32] = values / values.max()
+    return full
