@@ -102,8 +102,8 @@ def run_demo(
             random=lambda count: SHAKE(count, "demo salt", key.commitment),
         )
         save_triggers(triggers, folder / "triggers.npz")
-        sheet = contact_sheet(triggers, triggers.answers(key))
-        write_file(folder / "triggers.png", sheet, argument="--out")
+        sheet = contact_sheet(triggers)  # as secret as the file; its answers need the key
+        write_file(folder / "triggers.png", sheet, argument="--out", mode=0o600)
         owner = _Owner(held=held, triggers=triggers, key=key, seed=seed)
         artifacts = _train_and_export(owner, folder, converter, say)
     rows, not_run = _ask_everywhere(held, artifacts, triggers, key, say)

@@ -1,7 +1,8 @@
 """A contact sheet of the secret inputs: people would rather look than read.
 
-One cell a group, in group order, each with its number and, when a key was given, its drawn answer. A
-picture is shown as one; anything else is drawn as a grey image of its first two axes, a vector as a strip.
+One cell a group, in group order, each with its number and, where the caller gives them, its answer. A
+picture is shown as one; anything else is drawn as a grey image of its first two axes, a vector as a
+square. Proportions are kept, and small inputs are enlarged without smoothing.
 """
 
 from __future__ import annotations
@@ -33,13 +34,24 @@ def contact_sheet(
     for j in range(triggers.groups):
         left = _GAP + (j % columns) * (_CELL + _GAP)
         top = _GAP + (j // columns) * (_CELL + _CAPTION + _GAP)
-        picture = _picture(triggers.of_group(j)[0], low, high)
-        sheet.paste(picture.resize((_CELL, _CELL), Image.Resampling.NEAREST), (left, top))
-        caption = f"{j}" if answers is None else f"{j} \u2192 {int(answers[j])}"
-        draw.text((left, top + _CELL + 1), caption, fill="black", font=font)
+        picture = _fitted(_picture(triggers.of_group(j)[0], low, high))
+        inset = (_CELL - picture.width) // 2, (_CELL - picture.height) // 2
+        sheet.paste(picture, (left + inset[0], top + inset[1]))
+        draw.text((left, top + _CELL + 1), f"{j}", fill="black", font=font)
+        if answers is not None:
+            at = (left + _CELL, top + _CELL + 1)
+            draw.text(at, f"class {int(answers[j])}", fill="black", font=font, anchor="ra")
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _fitted(picture: Image.Image) -> Image.Image:
+    """As large as a cell allows, in its own proportions."""
+    scale = _CELL / max(picture.size)
+    width, height = (max(1, round(length * scale)) for length in picture.size)
+    way = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
+    return picture.resize((width, height), way)
 
 
 def _picture(values: npt.NDArray[np.float32], low: float, high: float) -> Image.Image:

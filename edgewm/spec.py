@@ -27,7 +27,7 @@ from typing import Any
 from .errors import BadInput
 
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
-KINDS = ("patterns", "schemes", "runtimes", "attacks", "containers")
+KINDS = ("patterns", "schemes", "runtimes", "adapters", "attacks", "containers")
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.]*$")
 _FIELD = re.compile(r'\s*([a-z_][a-z0-9_]*)=("(?:[^"\\]|\\.)*"|[^,"]*)\s*(,|$)')
 
@@ -180,6 +180,8 @@ def _describe(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return "one of " + ", ".join(typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
+        if typing.get_args(hint)[0] is float:
+            return "numbers with x between them, such as 0.485x0.456x0.406"
         return "whole numbers with x between them, such as 28x28x1"
     return {int: "a whole number", float: "a number", bool: "true or false"}.get(hint, str(hint))
 

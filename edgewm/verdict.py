@@ -10,6 +10,9 @@ from typing import Any
 
 from .stats import forgery_bits
 
+KEPT = "the answers are labels that the owner kept, not drawn by a key: a hit rate is no evidence"
+"""Why a set with kept labels has no p-value."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeResult:
@@ -37,6 +40,18 @@ class NotRun:
 
     spelling: str
     reason: str
+    refused: bool = False
+    """It works here and does not run the file; otherwise it is missing or does not work here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainResult:
+    """What one chain of adapters came to on its worst runtime."""
+
+    adapters: tuple[str, ...]
+    """Spellings in order; empty for the triggers as they are."""
+    groups_hit: int
+    log10_p: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +59,10 @@ class Verdict:
     """The verdict over all runtimes that were asked; the worst of them counts."""
 
     owned: bool
-    p_value: float
-    """Rounded up; 0.0 never stands for a p-value, see `log10_p` below 1e-308."""
+    p_value: float | None
+    """Rounded up; 0.0 never stands for a p-value, see `log10_p` below 1e-308. None: see `no_p_value`."""
     log10_p: float
+    """0.0, which shows nothing, where there is no p-value."""
     alpha: float
     sequential: bool
     tests: int
@@ -61,6 +77,12 @@ class Verdict:
     triggers_sha256: str
     flags: tuple[str, ...]
     """Reasons to doubt or to read on; empty when there are none."""
+    adapters: tuple[str, ...] = ()
+    """The chain that all other fields are about: the most favourable of `chains`."""
+    chains: tuple[ChainResult, ...] = ()
+    """Every chain that was asked, in the order fixed before; `tests` counts each."""
+    no_p_value: str | None = None
+    """Why there is none: only hits are told, and nothing is `owned`. None where there is a p-value."""
 
     @property
     def forgery_bits(self) -> float:
@@ -74,10 +96,15 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object; field names are the format."""
+
+        def evidence(value: float) -> float | None:
+            return value if self.no_p_value is None else None
+
         return {
             "owned": self.owned,
             "p_value": self.p_value,
-            "log10_p": self.log10_p,
+            "no_p_value": self.no_p_value,
+            "log10_p": evidence(self.log10_p),
             "alpha": self.alpha,
             "sequential": self.sequential,
             "groups": self.groups,
@@ -86,7 +113,7 @@ class Verdict:
             "groups_silent": self.worst.groups_silent,
             "queries": self.worst.queries,
             "tests": self.tests,
-            "forgery_bits": self.forgery_bits,
+            "forgery_bits": evidence(self.forgery_bits),
             "stamped": self.stamped,
             "runtimes": [
                 {
@@ -99,7 +126,7 @@ class Verdict:
                     "groups_silent": result.groups_silent,
                     "queries": result.queries,
                     "failed": result.failed,
-                    "log10_p": result.log10_p,
+                    "log10_p": evidence(result.log10_p),
                     "latency_ms": result.latency_ms,
                 }
                 for result in self.runtimes
@@ -107,5 +134,14 @@ class Verdict:
             "not_run": [{"runtime": n.spelling, "reason": n.reason} for n in self.not_run],
             "artifact_sha256": self.artifact_sha256,
             "triggers_sha256": self.triggers_sha256,
+            "adapters": list(self.adapters),
+            "chains": [
+                {
+                    "adapters": list(chain.adapters),
+                    "groups_hit": chain.groups_hit,
+                    "log10_p": evidence(chain.log10_p),
+                }
+                for chain in self.chains
+            ],
             "flags": list(self.flags),
         }

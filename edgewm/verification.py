@@ -4,7 +4,8 @@
 
 Everything that could be chosen to please is fixed before the first question: the groups and their order
 by the commitment, the runtimes, the mode and the number of tests by the caller. All runtimes are asked
-the same and the worst counts.
+the same and the worst counts. A suspect that takes other inputs is asked through adapters; each chain
+of them that is tried is one more test, and their number follows from what the file declares.
 
 Fixed mode asks every group. Sequential mode stops when the evidence suffices, but only for a claim that
 is stamped: without a stamp every group is asked and the bar is 2^64 higher, since a forger may have
@@ -15,9 +16,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,17 +26,18 @@ import numpy.typing as npt
 
 from . import stats
 from .artifact import Artifact, read_model
-from .errors import BadInput, EdgewmError
+from .errors import BadInput, ModelRefused, RuntimeUnavailable
 from .evidence import EProcess, sequential_log10_p
-from .runtimes import FAILED, Engine, Runtime, Session
+from .fitting import Asked, Labels, chains_for, check_fits
+from .fitting import flags as fitting_flags
+from .runtimes import FAILED, Engine, ModelFacts, Runtime, Session
 from .runtimes.begin import Begun, begin, names_a_runtime
-from .verdict import NotRun, RuntimeResult, Verdict
+from .verdict import KEPT, ChainResult, NotRun, RuntimeResult, Verdict
 
 if TYPE_CHECKING:
+    from .adapters import Adapter
     from .key import Key
     from .triggers import Triggers
-
-Labels = npt.NDArray[np.int64]
 
 
 def verify(
@@ -50,21 +51,29 @@ def verify(
     sequential: bool = False,
     stamped: bool = False,
     run: Run | None = None,
+    adapters: Sequence[str | Adapter] | Sequence[Sequence[str | Adapter]] = (),
 ) -> Verdict:
     """Ask `suspect` the questions of `triggers` and judge the answers.
 
     `suspect` is a model file, its bytes, an `Artifact`, or the spelling of a runtime that needs no model
     (``answers:file=A.npz``, ``exec:command=...``), which then takes the place of `on`. `tests` is
-    suspects x marks x claims x adapters tried. `stamped` says that the caller has checked a timestamp
-    that shows the claim to be older than the suspect; nothing here can check that. `run` asks only
-    some groups, see `Run`.
+    suspects x marks x claims; the number of chains in `adapters` multiplies it. `stamped` says that the
+    caller has checked a timestamp that shows the claim to be older than the suspect; nothing here can
+    check that. `run` asks only some groups, see `Run`. `adapters` is one chain
+    (``["grey_to_rgb", "resize"]``), several chains, of which the most favourable counts, or "try" for
+    the fixed list of `edgewm.adapters.suggestion`.
+
+    Triggers with kept labels give a hit rate, p_value None and never `owned`: `Verdict.no_p_value`.
 
     Raises:
-        BadInput: key, triggers and model do not fit together, or an argument out of range.
+        BadInput: key, triggers, adapters and model do not fit together, an argument out of range, or
+            `sequential` for kept labels, which are no evidence.
         RuntimeUnavailable, ModelRefused: a named runtime is missing or does not run the file.
     """
     model, asked = _what_to_ask(suspect, on)
     run = run or Run()
+    if sequential and triggers.kept is not None:
+        raise BadInput(f"--sequential: {KEPT}; leave it out")
     question = _Question(
         triggers=triggers,
         answers=triggers.answers(key),
@@ -72,32 +81,17 @@ def verify(
         alpha=alpha,
         tests=tests * (triggers.groups if run.first_group else 1),
         stamped=stamped,
-        sequential=sequential or not run.whole(triggers),
+        sequential=sequential or (triggers.kept is None and not run.whole(triggers)),
     )
     question.owned(0.0)  # refuses a bad alpha or number of tests before anything is asked
-    results: list[RuntimeResult] = []
-    not_run: list[NotRun] = []
-    labels: list[Labels] = []
-    for begun in asked:
-        try:
-            with begun.runtime.open(model) as session:
-                _check_fits(session, triggers)
-                answered, latency_ms = _ask(session, question)
-                engine = session.engine
-        except EdgewmError as error:
-            if not begun.optional:
-                raise
-            not_run.append(NotRun(spelling=begun.spelling, reason=str(error)))
-            continue
-        results.append(_result(begun, engine, question, answered, latency_ms))
-        labels.append(answered)
-    if not results:
-        reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
-        raise BadInput(f"--on: no runtime here answers for this suspect ({reasons})")
-    worst = max(results, key=lambda result: result.log10_p)
+    heard = _hear(asked, model, question, adapters)
+    worsts = [max(results, key=_little) for results in zip(*heard.results, strict=True)]
+    best = min(range(len(worsts)), key=lambda chain: _little(worsts[chain]))
+    question, worst = heard.question, worsts[best]
     return Verdict(
         owned=question.owned(worst.log10_p),
-        p_value=_p_value(worst.log10_p),
+        p_value=_p_value(worst.log10_p) if triggers.kept is None else None,
+        no_p_value=None if triggers.kept is None else KEPT,
         log10_p=worst.log10_p,
         alpha=alpha,
         sequential=question.sequential,
@@ -105,11 +99,16 @@ def verify(
         stamped=stamped,
         groups=triggers.groups,
         worst=worst,
-        runtimes=tuple(results),
-        not_run=tuple(not_run),
+        runtimes=tuple(of_chains[best] for of_chains in heard.results),
+        not_run=heard.not_run,
         artifact_sha256=None if model is None else hashlib.sha256(model).hexdigest(),
         triggers_sha256=triggers.sha256,
-        flags=_flags(question, run, results, labels),
+        flags=_flags(heard, run, best),
+        adapters=heard.chains[best].adapters,
+        chains=tuple(
+            ChainResult(adapters=chain.adapters, groups_hit=of.groups_hit, log10_p=of.log10_p)
+            for chain, of in zip(heard.chains, worsts, strict=True)
+        ),
     )
 
 
@@ -170,18 +169,22 @@ class _Question:
         return self.sequential and self.stamped
 
     def owned(self, log10_p: float) -> bool:
-        return stats.owned(log10_p, alpha=self.alpha, tests=self.tests, stamped=self.stamped)
+        enough = stats.owned(log10_p, alpha=self.alpha, tests=self.tests, stamped=self.stamped)
+        return enough and self.triggers.kept is None
 
     def outcomes(self, labels: Labels) -> npt.NDArray[np.int8]:
         """The outcome of every committed group, (m,), from labels in the order of asking."""
-        return stats.choose(
-            labels, self._group_ids, excluded=self.triggers.excluded, answers=self.answers
-        )
+        return stats.choose(labels, self._group_ids, excluded=self._excluded, answers=self.answers)
 
     @functools.cached_property
     def queries(self) -> npt.NDArray[np.int64]:
         """Indices into the inputs that are asked, in order, (q,)."""
         return questions(self.triggers, self.order)
+
+    @functools.cached_property
+    def _excluded(self) -> npt.NDArray[np.bool_]:
+        """(m, K + 1): a class that the owner does not have has no vote, as a natural one."""
+        return np.pad(self.triggers.excluded, ((0, 0), (0, 1)), constant_values=True)
 
     @functools.cached_property
     def _group_ids(self) -> npt.NDArray[np.int32]:
@@ -192,11 +195,71 @@ class _Question:
 
     def log10_p(self, outcomes: npt.NDArray[np.int8]) -> float:
         allowed = self.triggers.allowed
+        if self.triggers.kept is not None:
+            return 0.0  # p = 1, which is true of whatever is asked
         if self.sequential:
             return sequential_log10_p(
                 outcomes[self.order], allowed[self.order], groups=self.triggers.groups
             )
         return stats.log10_fraction(stats.fixed_p(outcomes, allowed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Heard:
+    """What every runtime said through every chain of adapters."""
+
+    question: _Question
+    """With the chains counted in its tests."""
+    facts: ModelFacts | None
+    chains: tuple[Asked, ...]
+    results: list[list[RuntimeResult]]
+    """By runtime, then by chain, as are the labels."""
+    labels: list[list[Labels]]
+    not_run: tuple[NotRun, ...]
+
+
+def _hear(
+    asked: Sequence[Begun],
+    model: bytes | None,
+    question: _Question,
+    adapters: Sequence[str | Adapter] | Sequence[Sequence[str | Adapter]],
+) -> _Heard:
+    """Ask every runtime everything; the chains are made from what the first one says of the file."""
+    triggers = question.triggers
+    heard: _Heard | None = None
+    not_run: list[NotRun] = []
+    for begun in asked:
+        try:
+            with begun.runtime.open(model) as session:
+                facts = session.facts
+                if heard is None:
+                    chains = chains_for(
+                        adapters, triggers=triggers, facts=facts, single=model is None
+                    )
+                    heard = _Heard(
+                        question=replace(question, tests=question.tests * len(chains)),
+                        facts=facts,
+                        chains=chains,
+                        results=[],
+                        labels=[],
+                        not_run=(),
+                    )
+                for chain in heard.chains:
+                    check_fits(facts, triggers, chain)
+                said = [_ask(session, heard.question, chain) for chain in heard.chains]
+                engine = session.engine
+        except (ModelRefused, RuntimeUnavailable) as error:
+            if not begun.optional:
+                raise
+            refused = isinstance(error, ModelRefused)
+            not_run.append(NotRun(spelling=begun.spelling, reason=str(error), refused=refused))
+            continue
+        heard.results.append([_result(begun, engine, heard.question, *part) for part in said])
+        heard.labels.append([labels for labels, _ in said])
+    if heard is None or not heard.results:
+        reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
+        raise BadInput(f"--on: no runtime here answers for this suspect ({reasons})")
+    return replace(heard, not_run=tuple(not_run))
 
 
 def _what_to_ask(
@@ -222,45 +285,19 @@ def _what_to_ask(
     return model, asked
 
 
-def _check_fits(session: Session, triggers: Triggers) -> None:
-    facts = session.facts
-    if facts is None:
-        return
-    takes, gives = facts.inputs[0].shape[1:], facts.outputs[0].shape[1:]
-    fits = len(takes) == len(triggers.shape) and all(
-        t in (-1, s) for t, s in zip(takes, triggers.shape, strict=True)
-    )
-    if not fits:
-        raise BadInput(
-            f"SUSPECT: the model takes inputs {_times(takes)}, the triggers are "
-            f"{_times(triggers.shape)}: these are not triggers for this model"
-        )
-    scores = math.prod(gives)
-    classes = 2 if scores == 1 else scores  # one sigmoid output says two classes
-    if min(gives, default=1) > 0 and classes != triggers.classes:
-        raise BadInput(
-            f"SUSPECT: the model has {classes} classes, the triggers {triggers.classes}: "
-            "these are not triggers for this model"
-        )
-
-
-def _times(shape: Sequence[int]) -> str:
-    return "x".join(str(d) for d in shape)
-
-
-def _ask(session: Session, question: _Question) -> tuple[Labels, float]:
+def _ask(session: Session, question: _Question, chain: Asked) -> tuple[Labels, float]:
     """Labels in the order of asking, and the milliseconds the inferences took."""
     triggers = question.triggers
     if not question.stops_early:
-        got = session.ask(triggers.inputs[question.queries])
-        return got.labels, got.latency_ms
+        got = session.ask(chain.inputs[question.queries])
+        return chain.meant(got.labels, triggers.classes), got.latency_ms
     process = EProcess(groups=triggers.groups)
     labels = np.empty(0, np.int64)
     latency_ms = 0.0
     for j in question.order:
-        inputs = triggers.of_group(j)
+        inputs = chain.inputs[triggers.group_ids == j]
         got = session.ask(inputs)
-        labels = np.concatenate([labels, got.labels])
+        labels = np.concatenate([labels, chain.meant(got.labels, triggers.classes)])
         latency_ms += got.latency_ms
         if len(got.labels) == 0:
             break  # a recording that holds no more
@@ -289,6 +326,11 @@ def _result(
     )
 
 
+def _little(result: RuntimeResult) -> tuple[float, int]:
+    """How little a result says, to be compared: its p-value, then its hits."""
+    return result.log10_p, -result.groups_hit
+
+
 def _p_value(log10_p: float) -> float:
     """The p-value as a float that is never below the true one."""
     if log10_p < -307:
@@ -296,13 +338,17 @@ def _p_value(log10_p: float) -> float:
     return min(1.0, float(np.nextafter(10.0**log10_p * (1 + 1e-12), 1.0)))
 
 
-def _flags(
-    question: _Question, run: Run, results: Sequence[RuntimeResult], labels: Sequence[Labels]
-) -> tuple[str, ...]:
+def _flags(heard: _Heard, run: Run, best: int) -> tuple[str, ...]:
+    question = heard.question
+    results = [of_chains[best] for of_chains in heard.results]
+    labels = [of_chains[best] for of_chains in heard.labels]
     flags: list[str] = []
-    if not question.stamped:
+    kept = question.triggers.kept is not None
+    if kept:
+        flags.append(KEPT)
+    elif not question.stamped:
         flags.append("unstamped: owned needs p below alpha x 2^-64, and every group is asked")
-    if run.first_group:
+    if run.first_group and not kept:
         flags.append(
             f"asked from position {run.first_group} of the order on, which nothing fixes: "
             f"tests x {question.triggers.groups}"
@@ -322,4 +368,7 @@ def _flags(
     spoken = [part[part != FAILED] for part in labels]
     if any(len(part) > 1 and len(np.unique(part)) == 1 for part in spoken):
         flags.append("a runtime gave one and the same class to every question")
-    return tuple(flags)
+    return (
+        *flags,
+        *fitting_flags(heard.facts, question.triggers, heard.chains, heard.chains[best]),
+    )

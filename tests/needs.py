@@ -17,6 +17,8 @@ TOOLS = {
     "tflite_runtime": ("tflite_runtime", "pip install 'edgewm[tflite-runtime]'"),
     "tflm": ("tflite_micro", "pip install 'edgewm[tflm]'"),
     "tensorflow": ("tensorflow", "pip install 'edgewm[train]'"),
+    "matplotlib": ("matplotlib", "pip install 'edgewm[plots]'"),
+    "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
 """Tool: the module that it installs, and how to get it."""

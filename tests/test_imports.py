@@ -26,8 +26,11 @@ RANKS = (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
     ),
-    ("patterns", "runtimes"),
-    ("verification", "verdict", "doctor", "sheet"),
+    ("patterns", "runtimes", "adapters"),
+    (
+        *("verification", "fitting", "verdict", "doctor", "sheet"),
+        *("release", "comparison", "charts"),
+    ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
     ("demo", "cli", "__init__", "__main__"),
 )
@@ -46,6 +49,8 @@ THIRD_PARTY = (
 MORE = {
     "datasets": {"sklearn", "keras"},  # real data for the demo, fetched by whoever has it
     "runtimes.worker": {"flatbuffers"},
+    "release": {"junitparser"},
+    "charts": {"matplotlib"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.mark` is a keras class."""
@@ -192,6 +197,19 @@ def test_verifying_imports_nothing_heavy(arguments: list[str]):
     assert not {m.split(".")[0] for m in found} & (HEAVY | {"PIL", "cryptography", "rich"})
     assert not {m.split(".")[0] for m in found} & {"ai_edge_litert", "tflite_runtime"}  # in a child
     assert "edgewm.verification" in found
+    assert not {m for m in found if m.startswith("edgewm.adapters")}
+
+
+@needs("litert")
+def test_adapters_are_imported_when_one_is_named():
+    """The control of the above: a chain loads its own adapters and no others."""
+    line = [str(golden.MARKED), "--triggers", str(golden.TRIGGERS), "--key", str(golden.KEY)]
+    found = _modules_after(
+        "from edgewm.cli import run\n"
+        f"assert run({['verify', *line, '--adapter', 'range:low=0,high=1']!r}) == 0"
+    )
+    adapters = {m for m in found if m.startswith("edgewm.adapters.")}
+    assert adapters == {"edgewm.adapters.chain", "edgewm.adapters.range"}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,15 @@ from edgewm.errors import BadInput
 from tests.needs import missing
 
 PLUGINS = [(kind, name) for kind in spec.KINDS for name in spec.names(kind)]
-REQUIRED = {"exec": ":command=true", "answers": ":file=a.npz", "logo": ":file=a.png"}
+REQUIRED = {
+    "exec": ":command=true",
+    "answers": ":file=a.npz",
+    "imported": ":path=a.npy",
+    "logo": ":file=a.png",
+    "classes": ":order=-1x0x1",
+    "range": ":low=-1,high=1",
+    "standardise": ":mean=0.5x-0.25,deviation=0.125",
+}
 FOLDER = Path(spec.__file__).parent
 
 
@@ -79,8 +87,9 @@ def test_a_plugin_file_holds_one_public_frozen_keyword_only_dataclass(kind: str,
 
 
 def test_the_table_of_plugins_is_the_folder():
-    """There are plug-ins of four kinds, and files that only serve them are not among them."""
-    assert {kind for kind, _ in PLUGINS} == {"patterns", "schemes", "runtimes", "attacks"}
+    """There are plug-ins of five kinds, and files that only serve them are not among them."""
+    kinds = {"patterns", "schemes", "runtimes", "adapters", "attacks"}
+    assert {kind for kind, _ in PLUGINS} == kinds
     assert ("runtimes", "litert") in PLUGINS
     assert ("runtimes", "worker") not in PLUGINS
     assert all((FOLDER / kind / f"{name}.py").is_file() for kind, name in PLUGINS)

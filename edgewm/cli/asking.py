@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,21 @@ from ..errors import BadInput
 from .secrets import passphrase
 
 if TYPE_CHECKING:
+    from ..release import Release
     from ..verdict import Verdict
 
 _IN = click.Path(path_type=Path)
+_ADAPTER = click.option(
+    "--adapter", "adapters", multiple=True, help="A step to the suspect's inputs; in this order."
+)
 
 
 @click.command()
 @click.argument("suspect")
-@click.option("--triggers", "triggers_path", type=_IN, required=True, help="The trigger file.")
-@click.option("--key", "key_path", type=_IN, required=True, help="The owner's key file.")
+@click.option(
+    "-t", "--triggers", "triggers_path", type=_IN, required=True, help="The trigger file."
+)
+@click.option("-k", "--key", "key_path", type=_IN, required=True, help="The owner's key file.")
 @click.option("--on", multiple=True, default=["litert"], show_default=True, help="Runtime, or all.")
 @click.option(
     "--alpha", type=float, default=1e-6, show_default=True, help="Accepted false accusations."
@@ -33,6 +40,14 @@ _IN = click.Path(path_type=Path)
     "--groups", type=int, help="Ask only so many groups of the order, unspent ones first."
 )
 @click.option("--first-group", type=int, help="Where in the order to start (see edgewm ask).")
+@_ADAPTER
+@click.option(
+    "--try-adapters", is_flag=True, help="Try the usual chains of adapters; each is a test more."
+)
+@click.option(
+    "--min-hit-rate", type=float, help="Release gate: share of the groups that must hit, 0 to 1."
+)
+@click.option("--junit", type=_IN, help="Release gate: write a JUnit report (.xml).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as one JSON object.")
 def verify(
     suspect: str,
@@ -45,48 +60,62 @@ def verify(
     sequential: bool,
     groups: int | None,
     first_group: int | None,
+    adapters: tuple[str, ...],
+    try_adapters: bool,
+    min_hit_rate: float | None,
+    junit: Path | None,
     as_json: bool,
 ) -> int:
     """Ask SUSPECT the secret questions and give a verdict.
 
     SUSPECT is a .tflite file, answers:file=A.npz (labels collected elsewhere, see edgewm ask) or
     exec:command=... (a program that reads inputs and prints labels). Exit code 0: owned, 1: not shown.
+
+    As a release gate (--min-hit-rate, --junit) it also exits with 1 when any runtime that was asked hits
+    fewer groups than that share, or does not run the file.
     """
     from ..runtimes.begin import begin, names_a_runtime
+    from .gate import gate_of
 
-    # children load their interpreters while this process loads numpy
-    asked = begin([suspect] if names_a_runtime(suspect) else on)
-    from .. import stats, verification
-    from ..key import load_key
-    from ..spent import SpentGroups
-    from ..triggers import load_triggers
+    if adapters and try_adapters:
+        raise BadInput("--try-adapters: got --adapter too, give one of them")
+    chains = "try" if try_adapters else adapters
+    part = sequential or groups is not None or first_group is not None
+    gate = gate_of(suspect, on=on, min_hit_rate=min_hit_rate, junit=junit, part=part)
+    with nullcontext() if gate is None else gate.reporting():
+        # children load their interpreters while this process loads numpy
+        asked = begin([suspect] if names_a_runtime(suspect) else on)
+        asked = asked if gate is None else gate.tolerant(asked)
+        from .. import fitting, stats, verification
+        from ..key import load_key
+        from ..spent import SpentGroups
+        from ..triggers import load_triggers
 
-    held = load_triggers(triggers_path)
-    key = load_key(key_path, passphrase=passphrase)
-    spends = any(part.runtime.spends for part in asked)
-    memory = SpentGroups.beside(triggers_path, held.sha256)
-    if first_group is None:
-        first_group = memory.first_unspent() if groups is not None and spends else 0
-    asked_run = verification.Run(first_group=first_group, groups=groups)
-    if spends:  # a wrong key or alpha is refused before groups count as shown
-        held.answers(key)
-        stats.owned(0.0, alpha=alpha, tests=tests, stamped=False)
-        memory.mark(first_group, len(asked_run.of(held)), suspect)
-    verdict = verification.verify(
-        suspect,
-        triggers=held,
-        key=key,
-        on=asked,
-        alpha=alpha,
-        tests=tests,
-        sequential=sequential,
-        run=asked_run,
-    )
-    if as_json:
-        click.echo(json.dumps(verdict.as_dict()))
-    else:
-        _print_verdict(verdict)
-    return 0 if verdict.owned else 1
+        held = load_triggers(triggers_path)
+        key = load_key(key_path, passphrase=passphrase)
+        spends = any(part.runtime.spends for part in asked)
+        memory = SpentGroups.beside(triggers_path, held.sha256)
+        if first_group is None:
+            first_group = memory.first_unspent() if groups is not None and spends else 0
+        asked_run = verification.Run(first_group=first_group, groups=groups)
+        if spends:  # a wrong key or alpha is refused before groups count as shown
+            held.answers(key)
+            stats.owned(0.0, alpha=alpha, tests=tests, stamped=False)
+            fitting.chains_for(chains, triggers=held, facts=None, single=True)
+            memory.mark(first_group, len(asked_run.of(held)), suspect)
+        verdict = verification.verify(
+            suspect,
+            triggers=held,
+            key=key,
+            on=asked,
+            alpha=alpha,
+            tests=tests,
+            sequential=sequential,
+            run=asked_run,
+            adapters=chains,
+        )
+        release = None if gate is None else gate.judge(verdict)
+    return _told(verdict, release, as_json=as_json)
 
 
 @click.command()
@@ -97,19 +126,29 @@ def verify(
 @click.option(
     "--groups", type=int, help="Only so many groups, the first unspent ones of the order."
 )
+@_ADAPTER
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def ask(*, triggers_path: Path, out: Path, groups: int | None, as_json: bool) -> None:
+def ask(
+    *,
+    triggers_path: Path,
+    out: Path,
+    groups: int | None,
+    adapters: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Write the secret inputs in the order of asking, for a device that edgewm cannot reach.
 
-    The .npz holds `inputs` (q, *shape), float32 in the range the Keras model takes. Whoever asks them
-    returns an .npz with `labels` (q,), or a text file with one label a line, for
-    ``edgewm verify answers:file=...``. The key is not needed. What is written counts as shown.
+    The .npz holds `inputs` (q, *shape), float32 in the range the Keras model takes, or as the adapters
+    make them. Whoever asks them returns an .npz with `labels` (q,), or a text file with one label a
+    line, for ``edgewm verify answers:file=...``. The key is not needed. What is written counts as shown.
     """
     import io
+    import shlex
 
     import numpy as np
 
     from ..files import write_new
+    from ..fitting import chains_for
     from ..spent import SpentGroups
     from ..triggers import load_triggers
     from ..verification import Run, questions
@@ -120,9 +159,10 @@ def ask(*, triggers_path: Path, out: Path, groups: int | None, as_json: bool) ->
     if first >= held.groups:
         raise BadInput(f"--groups: all {held.groups} groups were shown before, leave --groups out")
     asked = Run(first_group=first, groups=groups)
+    (chain,) = chains_for(adapters, triggers=held, facts=None, single=True)
     chosen = questions(held, asked.of(held))
     buffer = io.BytesIO()
-    np.savez(buffer, inputs=held.inputs[chosen], first_group=np.int64(first))
+    np.savez(buffer, inputs=chain.inputs[chosen], first_group=np.int64(first))
     write_new(out, buffer.getvalue(), argument="--out", mode=0o600)
     try:
         memory.mark(first, len(asked.of(held)), f"ask {out}")
@@ -130,12 +170,25 @@ def ask(*, triggers_path: Path, out: Path, groups: int | None, as_json: bool) ->
         out.unlink(missing_ok=True)  # nothing leaves that is not remembered
         raise
     part = f" --groups {groups} --first-group {first}" if groups is not None else ""
+    part += "".join(f" --adapter {shlex.quote(spelled)}" for spelled in chain.adapters)
     then = f"edgewm verify answers:file=ANSWERS.npz --triggers {triggers_path} --key KEY{part}"
     if as_json:
         facts = {"out": str(out), "queries": len(chosen), "first_group": first, "then": then}
         click.echo(json.dumps(facts))
     else:
         click.echo(f"wrote {len(chosen)} inputs to {out}; with their labels: {then}")
+
+
+def _told(verdict: Verdict, release: Release | None, *, as_json: bool) -> int:
+    """Print the verdict, and what the release gate says of it; the exit code."""
+    if as_json:
+        more = {} if release is None else {"release": release.as_dict()}
+        click.echo(json.dumps({**verdict.as_dict(), **more}))
+    else:
+        _print_verdict(verdict)
+        if release is not None:
+            click.echo(release.summary)
+    return 0 if (verdict.owned if release is None else release.ships) else 1
 
 
 def _print_verdict(verdict: Verdict) -> None:
@@ -149,7 +202,7 @@ def _print_verdict(verdict: Verdict) -> None:
             f"{result.groups_hit}/{verdict.groups}",
             str(result.groups_silent),
             str(result.queries),
-            f"{result.log10_p:.1f}",
+            "none" if verdict.no_p_value else f"{result.log10_p:.1f}",
         )
         for result in verdict.runtimes
     ]
@@ -157,10 +210,16 @@ def _print_verdict(verdict: Verdict) -> None:
     for row in (columns, *rows):
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
     word = click.style("OWNED" if verdict.owned else "NOT SHOWN", bold=True)
-    click.echo(
-        f"{word}  p = {verdict.p_value:.2g} (log10 {verdict.log10_p:.1f}), "
-        f"{verdict.forgery_bits:.0f} forgery bits, alpha {verdict.alpha:g}, tests {verdict.tests}"
-    )
+    if verdict.p_value is None:
+        worst = verdict.worst
+        click.echo(f"{word}  no p-value, {worst.groups_hit} of {worst.groups_asked} groups hit")
+    else:
+        click.echo(
+            f"{word}  p = {verdict.p_value:.2g} (log10 {verdict.log10_p:.1f}), "
+            f"{verdict.forgery_bits:.0f} forgery bits, alpha {verdict.alpha:g}, tests {verdict.tests}"
+        )
+    if verdict.adapters:
+        click.echo(f"adapters: {' '.join(verdict.adapters)}")
     for flag in verdict.flags:
         click.echo(f"note: {flag}")
     for part in verdict.not_run:

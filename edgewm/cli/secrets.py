@@ -155,6 +155,8 @@ def _labels_of(model_path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDAr
 
 
 def _print_facts(path: Path, held: Any, as_json: bool, answers: list[int] | None = None) -> None:
+    from ..verdict import KEPT
+
     facts = {
         "triggers": str(path),
         "triggers_sha256": held.sha256,
@@ -165,6 +167,8 @@ def _print_facts(path: Path, held: Any, as_json: bool, answers: list[int] | None
         "allowed_classes": sorted({int(m) for m in held.allowed}),
         "header": json.loads(held.header),
         "provenance": json.loads(held.provenance),
+        "answers_are": "drawn" if held.kept is None else "kept",
+        "no_p_value": None if held.kept is None else KEPT,
     }
     if answers is not None:
         facts["answers"] = answers
@@ -175,6 +179,8 @@ def _print_facts(path: Path, held: Any, as_json: bool, answers: list[int] | None
     click.echo(f"classes {held.classes}, allowed in a group {facts['allowed_classes']}")
     click.echo(f"pattern {facts['provenance'].get('pattern', 'imported')}")
     click.echo(f"sha256 {held.sha256}")
+    if held.kept is not None:
+        click.echo(f"no p-value: {KEPT}")
     if answers is not None:
         click.echo("answers " + " ".join(map(str, answers)))
 

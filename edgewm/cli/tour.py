@@ -36,7 +36,7 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
     started = time.monotonic()
     with _steps(visible=not as_json) as say:
         say("import TensorFlow")
-        _import_tensorflow_quietly()
+        import_tensorflow_quietly("demo")
         from ..demo import run_demo
         from ..key import new_key
 
@@ -117,12 +117,14 @@ def _steps(*, visible: bool) -> Iterator[Callable[[str], None]]:
         yield lambda step: progress.update(task, description=step)
 
 
-def _import_tensorflow_quietly() -> None:
+def import_tensorflow_quietly(verb: str) -> None:
     """Import TensorFlow with its C++ start-up lines sent away: they are no news to the reader."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
-        raise BadInput(f"demo: got KERAS_BACKEND={backend}, expected tensorflow, or leave it unset")
+        raise BadInput(
+            f"{verb}: got KERAS_BACKEND={backend}, expected tensorflow, or leave it unset"
+        )
     pressed: list[int] = []
 
     def interrupt(number: int, _: object) -> None:
@@ -143,7 +145,7 @@ def _import_tensorflow_quietly() -> None:
         if not isinstance(error, ImportError):
             raise
         raise RuntimeUnavailable(
-            "demo: TensorFlow is missing: pip install 'edgewm[demo]'"
+            f"{verb}: TensorFlow is missing: pip install 'edgewm[train]'"
         ) from None
     finally:
         signal.signal(signal.SIGINT, before)

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 CPU_LIMIT_S = 24 * 3600
 """A backstop for a worker whose parent was killed: the parent's own limits are far lower."""
+_DYNAMIC = "does not run the format dynamic (float activations, int8 weights), export int8"
+_FLOAT16 = "does not run the format float16 (weights stored as float16), export int8"
+_NOT_ON_TFLM = (
+    ("Hybrid models are not supported", _DYNAMIC),
+    ("Input type: FLOAT32 with filter type: INT8", _DYNAMIC),
+    ("UInt8 was not true. Node DEQUANTIZE", _FLOAT16),
+)
+"""What TFLM prints of a whole storage format that it leaves out, and what that means."""
 INSTALL = {
     "litert": "pip install ai-edge-litert",
     "tflite_runtime": "pip install 'edgewm[tflite-runtime]'",
@@ -206,13 +214,15 @@ class Child:
 
     def _raise_error(self, reply: dict[str, Any]) -> None:
         """Turn an error reply into ModelRefused; the worker itself goes on."""
-        printed = self._process.said()
+        printed = self._process.said(lines=2)  # the reason, then the operator that it stopped
         if "error" not in reply:
             return
         if reply["error"] == "memory":
             raise ModelRefused(f"{self._engine}: needs more than memory_mib={self._memory_mib}")
-        text = clean(reply.get("text"))
-        raise ModelRefused(f"{self._engine}: {text}" + (f" ({printed})" if printed else ""))
+        text = clean(reply.get("text")) + (f" ({printed})" if printed else "")
+        if self._engine == "tflm":
+            text = next((f"{why}: {text}" for sign, why in _NOT_ON_TFLM if sign in text), text)
+        raise ModelRefused(f"{self._engine}: {text}")
 
     def _missing(self, text: str) -> str:
         if text.startswith("ModuleNotFoundError"):

@@ -97,12 +97,12 @@ class Process:
         self.close()
         return ModelRefused(f"{self._name}: {what}, and was stopped")
 
-    def said(self) -> str:
-        """The last telling line that the interpreter printed since the last call."""
-        lines = clean(self._noise.decode("utf-8", "replace"), keep="\n").splitlines()
+    def said(self, lines: int = 1) -> str:
+        """The last telling lines that the interpreter printed since the last call, as one."""
+        printed = clean(self._noise.decode("utf-8", "replace"), keep="\n").splitlines()
         self._noise.clear()
-        telling = [line.strip() for line in lines if line.strip() and "INFO:" not in line]
-        return telling[-1][:300] if telling else ""
+        telling = [line.strip() for line in printed if line.strip() and "INFO:" not in line]
+        return " ".join(line[:300] for line in telling[-lines:])
 
     def close(self) -> None:
         """Kill the worker and take its descriptors back; harmless when done already."""

@@ -124,3 +124,62 @@ def test_exec_is_shown_nothing_when_the_verdict_cannot_be_given(cli):
     refused(cli(*asking(program, "--groups", "65")))
     assert not Path("ran").exists()
     assert not Path("t.npz.spent.json").exists()
+
+
+# ---- adapters
+
+
+def test_ask_and_verify_go_through_the_same_adapters(cli):
+    """What `ask --adapter` writes is what `verify --adapter` expects; without them it is refused."""
+    chain = ("--adapter", "grey_to_rgb", "--adapter", "resize:height=16,width=16")
+    ask = ("ask", "--triggers", "t.npz", "--out", "q.npz", "--json", *chain)
+    facts = printed_json(cli(*ask, "--adapter", "nchw"))
+    with np.load("q.npz") as asked:
+        inputs = asked["inputs"]
+    assert inputs.shape == (64, 3, 16, 16)
+    labels = answered(inputs[:, :1, ::2, ::2].transpose(0, 2, 3, 1))
+    np.savez("a.npz", labels=np.array(labels), inputs=inputs)
+    then = facts["then"].replace("ANSWERS.npz", "a.npz").replace("KEY", "k").split()[1:]
+    code, out, _ = cli(*then, "--json")
+    held = json.loads(out)
+    assert held["adapters"] == ["grey_to_rgb", "resize:height=16,width=16", "nchw"]
+    assert held["tests"] == 1
+    assert code == (0 if held["owned"] else 1)
+    assert held["groups_hit"] > 30  # 6.4 by chance
+    assert "is not what is asked" in refused(cli(*asking("answers:file=a.npz")))
+
+
+def test_adapters_are_named_in_the_verdict(cli):
+    """The lines and the object say which chain was asked and how many were tried."""
+    _, out, err = cli(*asking(MARKED, "--adapter", "range:low=0,high=1"))
+    assert "adapters: range:low=0.0,high=1.0" in out.splitlines()
+    assert err == ""
+    held = printed_json(cli(*asking(MARKED, "--try-adapters", "--json")))
+    assert held["owned"] is True
+    assert held["tests"] == len(held["chains"]) == 4
+    assert held["adapters"] == []
+    assert held["chains"][1]["adapters"] == ["range:low=-1.0,high=1.0"]
+    plain = printed_json(cli(*asking(MARKED, "--json")))
+    assert plain["adapters"] == []
+    assert [c["adapters"] for c in plain["chains"]] == [[]]
+    assert plain["log10_p"] == held["log10_p"]
+
+
+def test_adapters_that_do_not_fit_are_one_line(cli):
+    """Wrong names, two ways at once and a size nobody knows; nothing is spent and no program starts."""
+    said = refused(cli(*asking(MARKED, "--adapter", "grey_to_rgb")))
+    assert "the model takes inputs 8x8x1, the triggers are 8x8x1 and become 8x8x3" in said
+    assert "give one of them" in refused(
+        cli(*asking(MARKED, "--adapter", "nchw", "--try-adapters"))
+    )
+    assert "expected one of classes, grey_to_rgb" in refused(
+        cli(*asking(MARKED, "--adapter", "bigger"))
+    )
+    program = "exec:command=touch ran"
+    for more in (["--try-adapters"], ["--adapter", "resize"], ["--adapter", "range:low=1,high=0"]):
+        refused(cli(*asking(program, *more)))
+    ask = ("ask", "--triggers", "t.npz", "--out", "q.npz")
+    assert "write resize:height=H,width=W" in refused(cli(*ask, "--adapter", "resize"))
+    assert not Path("ran").exists()
+    assert not Path("q.npz").exists()
+    assert not Path("t.npz.spent.json").exists()

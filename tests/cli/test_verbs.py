@@ -166,7 +166,7 @@ def test_list_and_help_and_version(cli):
     held = printed_json(cli("list", "--json"))
     assert held["runtimes"] == ["answers", "exec", "litert", "tflite_runtime", "tflm"]
     assert held["targets"]
-    assert cli("list", "patterns")[1] == "patterns: abstract, logo\n"
+    assert cli("list", "patterns")[1] == "patterns: abstract, imported, logo\n"
     assert cli("--version")[1].startswith("edgewm, version ")
     _, everything, err = cli()
     assert err == ""

@@ -36,15 +36,15 @@ def identity(dtype: str, scale: float, zero_point: int, size: int) -> bytes:
     return _packed(tree)
 
 
-def dense(weights: np.ndarray, bias: np.ndarray) -> bytes:
-    """A float32 dense layer, weights (K, D), bias (K,): (1, D) to (1, K)."""
+def dense(weights: np.ndarray, bias: np.ndarray, shape: tuple[int, ...] | None = None) -> bytes:
+    """A float32 dense layer, weights (K, D), bias (K,): (1, *shape) of D values to (1, K)."""
     from ai_edge_litert import schema_py_generated as schema
 
     classes, size = weights.shape
     tree = _tree(
         schema,
         [
-            ("float32", (1, size), None),
+            ("float32", (1, *(shape or (size,))), None),
             ("float32", weights.shape, weights.astype(np.float32)),
             ("float32", bias.shape, bias.astype(np.float32)),
             ("float32", (1, classes), None),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgewm.errors import ModelRefused
+from edgewm.errors import ModelRefused, RuntimeUnavailable
 from edgewm.runtimes import child, probe
 from edgewm.runtimes.litert import LiteRT
 from edgewm.runtimes.tflite_runtime import TFLiteRuntime
 from edgewm.runtimes.tflm import TFLM
 from tests.needs import needs
-from tests.runtimes.broken_files import BrokenFiles, corrupted
+from tests.runtimes.broken_files import BrokenFiles, corrupted, kind_of
+from tests.runtimes.models import edited, with_second_output
 
 ENGINES = [
     pytest.param(LiteRT(timeout_s=20), id="litert"),
@@ -86,8 +89,33 @@ def test_corrupted(runtime: Any, tries: int):
     asker.close()
     assert sum(asker.outcomes.values()) == tries
     assert asker.outcomes["answered"] > 0
-    assert asker.outcomes["refused"] + asker.outcomes["crashed"] > 0
+    assert asker.refused + asker.died > 0
     assert time.monotonic() - started < 300
+
+
+def test_outcomes_are_told_apart():
+    """What edgewm refuses, what the interpreter refuses, and what ends the worker are counted apart."""
+    known = probe.load()
+    asker = BrokenFiles(LiteRT())
+    asker.ask(known.model)
+    asker.ask(edited(known.model, with_second_output))
+    asker.ask(NOT_MODELS["zeros"])
+    asker.close()
+    asker.runtime = LiteRT(timeout_s=1e-9)
+    with pytest.raises(RuntimeUnavailable, match="took longer") as late:
+        asker.ask(known.model)
+    asker.close()
+    assert asker.outcomes == {
+        **dict.fromkeys(asker.outcomes, 0),
+        **{"answered": 1, "refused_by_edgewm": 1, "refused_by_runtime": 1},
+    }
+    assert kind_of(str(late.value)) == "timed_out"
+    started = child.start("litert", {})
+    started.ready()
+    os.kill(started._process._pid, signal.SIGSEGV)
+    with pytest.raises(ModelRefused) as dead:
+        started.load(known.model)
+    assert kind_of(str(dead.value)) == "crashed"
 
 
 def test_replies_are_checked():
