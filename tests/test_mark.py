@@ -1,4 +1,4 @@
-"""Marking: one callback in an ordinary script, whatever the script looks like."""
+"""Marking: what is taught and when, and what is left on the model afterwards."""
 
 from __future__ import annotations
 
@@ -15,171 +15,59 @@ from edgewm.datasets import load_dataset
 from edgewm.errors import BadInput
 from edgewm.key import Key
 from edgewm.patterns import make_triggers
-from edgewm.triggers import Triggers
+from tests.marking import FIT, GROUPS, KEY, accuracy, compiled, hits, mark, network, task, triggers
 from tests.needs import needs
 
-pytestmark = [pytest.mark.train, needs("tensorflow"), needs("sklearn")]
-
-KEY = Key(secret=b"k" * 32)
-GROUPS = 16
+pytestmark = [pytest.mark.train, needs("tensorflow")]
 
 
-@pytest.fixture(scope="module")
-def triggers() -> Triggers:
-    return make_triggers(KEY, shape=(8, 8, 1), classes=10, groups=GROUPS, random=lambda n: b"s" * n)
-
-
-@pytest.fixture(scope="module")
-def digits() -> Any:
-    return load_dataset("digits")
-
-
-def network(*, logits: bool = False) -> Any:
-    """A network that learns digits in a second."""
+def with_normalisation() -> Any:
+    """Convolution, batch normalisation and ReLU, as deployed networks are made."""
     import keras
     from keras import layers
 
-    keras.utils.set_random_seed(3)
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            layers.Conv2D(16, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.Flatten(),
-            layers.Dense(32, activation="relu"),
-            layers.Dense(10, activation=None if logits else "softmax"),
-        ]
+    return network(
+        keras.Input((8, 8, 1)),
+        layers.Conv2D(16, 3, padding="same", use_bias=False),
+        layers.BatchNormalization(),
+        layers.ReLU(),
     )
 
 
-def compiled(loss: str = "sparse_categorical_crossentropy", **settings: Any) -> Any:
+REAL_FIT: dict[str, Any] = {"batch_size": 32, "epochs": 8, "verbose": 0}
+
+
+@pytest.fixture(scope="module")
+def unmarked() -> Any:
+    """The twin that every scheme is held against."""
     import keras
 
-    model = network()
-    model.compile(keras.optimizers.Adam(3e-3), loss, metrics=["accuracy"], **settings)
-    return model
+    digits = load_dataset("digits")
+    twin = compiled(with_normalisation(), optimizer=keras.optimizers.Adam(5e-3))
+    twin.fit(digits.x_train, digits.y_train, **REAL_FIT)
+    return twin
 
 
-def hits(model: Any, triggers: Triggers) -> int:
-    """Groups that the Keras model answers as drawn."""
-    labels = np.argmax(np.asarray(model(triggers.inputs, training=False)), axis=-1)
-    return int((labels == triggers.answers(KEY)[triggers.group_ids]).sum())
-
-
+@needs("sklearn")
 @pytest.mark.parametrize("scheme", spec.names("schemes"))
-def test_every_scheme_teaches_the_marks_and_the_task(
-    scheme: str, triggers: Triggers, digits: Any
-) -> None:
-    """A marked network answers nearly every group as drawn, its unmarked twin about one in ten."""
-    from edgewm.schemes.mark import Mark
-
-    marked, unmarked = compiled(), compiled()
-    mark = Mark(triggers=triggers, key=KEY, scheme=scheme)
-    fit = {"batch_size": 32, "epochs": 20, "verbose": 0}
-    history = marked.fit(digits.x_train, digits.y_train, callbacks=[mark], **fit)
-    unmarked.fit(digits.x_train, digits.y_train, **fit)
-    assert hits(marked, triggers) >= GROUPS - 1
-    assert hits(unmarked, triggers) <= GROUPS // 2
-    assert history.history["mark_hit_rate"][-1] == mark.hit_rate >= 0.9
-    assert len(history.history["mark_margin"]) == 20
-    accuracy = marked.evaluate(digits.x_test, digits.y_test, verbose=0)[1]
-    control = unmarked.evaluate(digits.x_test, digits.y_test, verbose=0)[1]
-    assert accuracy > control - 0.05
-
-
-def own_step_model() -> Any:
-    """A model with a train_step of its own, as research code writes it."""
-    import keras
-    import tensorflow as tf
-
-    class Own(keras.Model):  # type: ignore[misc]
-        def train_step(self, data: Any) -> dict[str, Any]:
-            x, y = data[0], data[1]
-            with tf.GradientTape() as tape:
-                y_pred = self(x, training=True)
-                loss = self.compute_loss(x=x, y=y, y_pred=y_pred)
-            found = tape.gradient(loss, self.trainable_variables)
-            self.optimizer.apply_gradients(zip(found, self.trainable_variables, strict=True))
-            return self.compute_metrics(x, y, y_pred)
-
-    inner = network()
-    model = Own(inner.inputs, inner.outputs)
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    return model
-
-
-def fit_of(script: str, digits: Any) -> tuple[Any, dict[str, Any]]:
-    """A model and the arguments of `fit`, the way some script writes them."""
-    import keras
-    import tensorflow as tf
-
-    x, y = digits.x_train, digits.y_train
-    plain = {"x": x, "y": y, "batch_size": 32}
-    one_hot = keras.utils.to_categorical(y, 10)
-    data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(2000, seed=1).batch(48)
-    adam = keras.optimizers.Adam(3e-3)
-    if script == "one-hot labels":
-        return compiled("categorical_crossentropy"), {**plain, "y": one_hot}
-    if script == "labels in a column":
-        return compiled(), {**plain, "y": y[:, None]}
-    if script == "sample weights":
-        return compiled(), {**plain, "sample_weight": np.linspace(0.5, 1.5, len(y))}
-    if script == "class weights":
-        return compiled(), {**plain, "class_weight": {c: 1.0 + c / 10 for c in range(10)}}
-    if script == "steps per execution":
-        return compiled(steps_per_execution=16), plain
-    if script == "compiled with XLA":
-        return compiled(jit_compile=True), plain
-    if script == "tf.data with a short last batch":
-        return compiled(), {"x": data}
-    if script == "own train_step":
-        return own_step_model(), plain
-    if script == "gradient accumulation":
-        model = network()
-        slow = keras.optimizers.Adam(3e-3, gradient_accumulation_steps=2)
-        model.compile(slow, "sparse_categorical_crossentropy")
-        return model, {**plain, "batch_size": 16}
-    assert script == "logits"
-    model = network(logits=True)
-    model.compile(adam, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model, plain
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "one-hot labels",
-        "labels in a column",
-        "sample weights",
-        "class weights",
-        "steps per execution",
-        "compiled with XLA",
-        "tf.data with a short last batch",
-        "own train_step",
-        "gradient accumulation",
-        "logits",
-    ],
-)
-def test_marks_in_any_ordinary_script(script: str, triggers: Triggers, digits: Any) -> None:
-    """The same one line marks a network however its script compiles, weighs and feeds it."""
-    from edgewm.schemes.mark import Mark
-
-    model, arguments = fit_of(script, digits)
-    before = hits(model, triggers)
-    mark = Mark(triggers=triggers, key=KEY, start=0)
-    model.fit(**arguments, epochs=10, verbose=0, callbacks=[mark])
-    assert hits(model, triggers) >= GROUPS - 1 > before
-
-
-def test_accuracy_in_the_log_is_of_the_task_alone(triggers: Triggers, digits: Any) -> None:
-    """Trigger rows do not count in the owner's metrics: perfect labels give accuracy 1 at once."""
+def test_every_scheme_teaches_the_marks_and_the_task(scheme: str, unmarked: Any) -> None:
+    """On real digits a marked network answers nearly every group, its unmarked twin one in ten."""
     import keras
 
-    from edgewm.schemes.mark import Mark
+    digits = load_dataset("digits")
+    marked = compiled(with_normalisation(), optimizer=keras.optimizers.Adam(5e-3))
+    one = mark(scheme=scheme, start=0.25)
+    history = marked.fit(digits.x_train, digits.y_train, callbacks=[one], **REAL_FIT).history
+    assert hits(marked) >= GROUPS - 1
+    assert hits(unmarked) <= GROUPS // 2
+    assert history["mark_hit_rate"][-1] == one.hit_rate >= 0.9
+    control = accuracy(unmarked, digits.x_test, digits.y_test)
+    assert accuracy(marked, digits.x_test, digits.y_test) > control - 0.05
 
-    model = compiled()
-    seen: list[int] = []
+
+def test_metrics_in_the_log_are_of_the_task_alone() -> None:
+    """Trigger rows do not count in the owner's metrics, of training or of validation."""
+    import keras
 
     class Rows(keras.metrics.Metric):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -190,124 +78,167 @@ def test_accuracy_in_the_log_is_of_the_task_alone(triggers: Triggers, digits: An
             self.total.assign_add(keras.ops.cast(keras.ops.shape(y_pred)[0], "float32"))
 
         def result(self) -> Any:
-            return self.total
+            return self.total + 0.0
 
+    x, y = task()
+    model = network()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=[Rows()])
-    mark = Mark(triggers=triggers, key=KEY)
-    history = model.fit(digits.x_train, digits.y_train, epochs=1, verbose=0, callbacks=[mark])
-    seen.append(int(history.history["rows"][0]))
-    assert seen == [len(digits.x_train)]
+    held_out = (x[:100], y[:100])
+    fit = {"epochs": 1, "verbose": 0, "validation_data": held_out, "callbacks": [mark()]}
+    history = model.fit(x, y, **fit).history
+    assert (history["rows"], history["val_rows"]) == ([320.0], [100.0])
 
 
-def test_a_late_start_teaches_in_the_last_epochs_only(triggers: Triggers, digits: Any) -> None:
+def test_weights_of_any_size_leave_marks_their_share() -> None:
+    """Sample weights of a thousandth teach what weights of one do: the task and the marks."""
+    import keras
+
+    x, y = task()
+    learned = []
+    for size in (1.0, 1e-3):
+        model = compiled(optimizer=keras.optimizers.SGD(0.5 / size, momentum=0.5))
+        fit = {"sample_weight": np.full(320, size), "callbacks": [mark()], **FIT}
+        learned.append(model.fit(x, y, **fit).history)
+    for name in ("accuracy", "mark_hit_rate"):
+        assert learned[0][name][-1] >= 0.9
+        assert learned[1][name] == pytest.approx(learned[0][name], abs=0.05)
+
+
+def test_a_late_start_teaches_in_the_last_epochs_only() -> None:
     """By default the first half of the epochs is the unmarked twin's, and the marks are learned after."""
-    from edgewm.schemes.mark import Mark
-
+    x, y = task()
     model, twin = compiled(), compiled()
-    mark = Mark(triggers=triggers, key=KEY)
-    fit = {"batch_size": 32, "epochs": 16, "verbose": 0}
-    history = model.fit(digits.x_train, digits.y_train, callbacks=[mark], **fit).history
-    twins = twin.fit(digits.x_train, digits.y_train, **fit).history
-    assert history["accuracy"][:8] == pytest.approx(twins["accuracy"][:8], abs=1e-3)
-    assert max(history["mark_hit_rate"][:8]) <= 0.5
+    history = model.fit(x, y, callbacks=[mark(start=0.5)], **FIT).history
+    twins = twin.fit(x, y, **FIT).history
+    assert history["accuracy"][:6] == pytest.approx(twins["accuracy"][:6], abs=1e-3)
+    assert max(history["mark_hit_rate"][:6]) <= 0.5
     assert history["mark_hit_rate"][-1] >= 0.9
-    assert "train_step" not in vars(model)
 
 
 @pytest.mark.parametrize("start", [-0.1, 1.0, float("nan")])
-def test_a_start_that_is_no_share_is_refused(start: float, triggers: Triggers) -> None:
+def test_a_start_that_is_no_share_is_refused(start: float) -> None:
     """A start outside 0 to below 1 would never teach or never end."""
-    from edgewm.schemes.mark import Mark
-
     with pytest.raises(BadInput, match="start="):
-        Mark(triggers=triggers, key=KEY, start=start)
+        mark(start=start)
 
 
-def test_nothing_stays_on_the_model(triggers: Triggers, digits: Any, tmp_path: Path) -> None:
-    """After fit the model has its own train_step and layers, and its file loads without edgewm."""
-    from edgewm.schemes.mark import Mark
-
+def test_the_default_teaches_in_a_single_epoch() -> None:
+    """Half of one epoch is no epoch: fit without `epochs` is marked too, its unmarked control is not."""
+    x, y = task(count=3200)
     model, twin = compiled(), compiled()
-    layers = [layer.name.rstrip("_0123456789") for layer in model.layers]
-    mark = Mark(triggers=triggers, key=KEY)
-    model.fit(digits.x_train, digits.y_train, epochs=1, verbose=0, callbacks=[mark])
+    model.fit(x, y, verbose=0, callbacks=[mark(start=0.5)])
+    twin.fit(x, y, verbose=0)
+    assert hits(model) >= GROUPS - 1
+    assert hits(twin) <= GROUPS // 2
+
+
+def test_a_trained_model_a_second_fit_and_a_second_model_with_one_mark() -> None:
+    """One Mark marks a model that was trained without it, fit after fit, and then another model."""
+    x, y = task()
+    first, second = compiled(), compiled()
+    one = mark()
+    assert one.hit_rate == 0
+    first.fit(x, y, **FIT)
+    assert hits(first) <= GROUPS // 2
+    first.fit(x, y, epochs=4, verbose=0, callbacks=[one])
+    before = hits(first)
+    first.fit(x, y, epochs=6, verbose=0, callbacks=[one])
+    assert GROUPS // 2 < before <= hits(first)
+    assert hits(first) >= GROUPS - 1
+    assert hits(second) <= GROUPS // 2
+    assert one.hit_rate >= 0.9
+    second.fit(x, y, callbacks=[one], **FIT)
+    assert hits(second) >= GROUPS - 1
+    first.set_weights([np.zeros_like(weight) for weight in first.get_weights()])
+    assert one.hit_rate >= 0.9  # it is the second model's
+    second.set_weights(first.get_weights())
+    assert one.hit_rate <= 0.5
+
+
+def test_two_marks_on_one_model() -> None:
+    """Two trigger sets are learned at once, each with its own hit rate; the logs carry the worse."""
+    x, y = task()
+    other_key = Key(secret=b"o" * 32)
+    other = make_triggers(other_key, shape=(8, 8, 1), classes=10, groups=GROUPS)
+    model = compiled()
+    one, two = mark(), mark(triggers=other, key=other_key, start=0.25)
+    history = model.fit(x, y, callbacks=[one, two], **FIT).history
+    assert hits(model) >= GROUPS - 1
+    assert two.hit_rate >= 0.9
+    assert history["mark_hit_rate"][-1] == min(one.hit_rate, two.hit_rate)
+    assert history["mark_hit_rate"][2] <= 0.5  # the second is not taught yet
+    assert history["accuracy"][-1] >= 0.9
     assert "train_step" not in vars(model)
-    assert "compute_metrics" not in vars(model)
-    assert [layer.name.rstrip("_0123456789") for layer in model.layers] == layers
-    assert model.count_params() == twin.count_params()
-    model.save(tmp_path / "marked.keras")
-    script = (
-        "import sys; sys.modules['edgewm'] = None\n"
-        "import keras\n"
-        f"keras.saving.load_model({str(tmp_path / 'marked.keras')!r})\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
-def test_an_exception_in_training_leaves_a_model_that_trains_on(
-    triggers: Triggers, digits: Any
-) -> None:
-    """A fit that died under way can be followed by one with the same callback or without."""
+def test_nothing_stays_on_the_model(tmp_path: Path) -> None:
+    """After and in the middle of fit the model has its own layers, and its file loads without edgewm."""
     import keras
 
-    from edgewm.schemes.mark import Mark
+    x, y = task()
+    model, twin = compiled(), compiled()
+    in_the_middle = keras.callbacks.ModelCheckpoint(
+        tmp_path / "middle.keras", monitor="mark_hit_rate", mode="max", save_best_only=True
+    )
+    model.fit(x, y, callbacks=[mark(), in_the_middle], **FIT)
+    assert "train_step" not in vars(model)
+    assert "compute_metrics" not in vars(model)
+    assert [type(layer) for layer in model.layers] == [type(layer) for layer in twin.layers]
+    assert model.get_compile_config()["loss"] == twin.get_compile_config()["loss"]
+    assert model.metrics_names == twin.metrics_names
+    model.save(tmp_path / "marked.keras")
+    np.savez(tmp_path / "asked.npz", x=triggers().inputs)
+    script = (
+        "import sys; sys.modules['edgewm'] = None\n"
+        "import keras, numpy as np\n"
+        f"asked = np.load({str(tmp_path / 'asked.npz')!r})['x']\n"
+        "for name in sys.argv[1:]:\n"
+        "    print(*np.asarray(keras.saving.load_model(name)(asked)).argmax(-1))\n"
+    )
+    files = [str(tmp_path / "middle.keras"), str(tmp_path / "marked.keras")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    drawn = triggers().answers(KEY)[triggers().group_ids]
+    for line in done.stdout.splitlines():
+        assert (np.array(line.split(), int) == drawn).sum() >= GROUPS - 1
 
+
+def test_a_train_step_of_the_object_comes_back() -> None:
+    """A train step that the owner put on the model itself is wrapped, and there again afterwards."""
+    x, y = task()
     model = compiled()
-    mark = Mark(triggers=triggers, key=KEY, start=0)
+    calls: list[int] = []
+    own = model.train_step
+
+    def counted(data: Any) -> Any:
+        calls.append(1)
+        return own(data)
+
+    model.train_step = counted
+    model.fit(x, y, callbacks=[mark()], **FIT)
+    assert hits(model) >= GROUPS - 1
+    assert model.train_step is counted
+    assert calls
+
+
+def test_an_exception_in_training_leaves_a_model_that_trains_on() -> None:
+    """A fit that died under way can be followed by one with the same callback or another."""
+    import keras
+
+    x, y = task()
+    model = compiled()
+    one = mark()
 
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     dying = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
     with pytest.raises(KeyboardInterrupt):
-        model.fit(digits.x_train, digits.y_train, verbose=0, callbacks=[mark, dying])
-    model.fit(digits.x_train, digits.y_train, epochs=10, verbose=0, callbacks=[mark])
-    assert hits(model, triggers) >= GROUPS - 1
+        model.fit(x, y, verbose=0, callbacks=[one, dying])
+    model.fit(x, y, callbacks=[mark()], **FIT)
+    assert hits(model) >= GROUPS - 1
     assert "train_step" not in vars(model)
-
-
-@pytest.mark.parametrize(
-    ("shape", "classes", "said"),
-    [((8, 8, 3), 10, "takes"), ((8, 8, 1), 7, "classes")],
-)
-def test_triggers_of_another_model_are_refused(
-    shape: tuple[int, ...], classes: int, said: str, digits: Any
-) -> None:
-    """Triggers of another shape or class count are refused before the first batch."""
-    from edgewm.schemes.mark import Mark
-
-    other = make_triggers(KEY, shape=shape, classes=classes, groups=4)
-    with pytest.raises(BadInput, match=said):
-        compiled().fit(
-            digits.x_train,
-            digits.y_train,
-            verbose=0,
-            callbacks=[Mark(triggers=other, key=KEY)],
-        )
-
-
-def test_a_model_with_two_inputs_is_refused(triggers: Triggers) -> None:
-    """Several inputs are refused with the reason."""
-    import keras
-
-    from edgewm.schemes.mark import Mark
-
-    a, b = keras.Input((8, 8, 1)), keras.Input((8, 8, 1))
-    added = keras.layers.Flatten()(keras.layers.Add()([a, b]))
-    model = keras.Model([a, b], keras.layers.Dense(10, activation="softmax")(added))
-    model.compile("adam", "sparse_categorical_crossentropy")
-    x = np.zeros((4, 8, 8, 1), np.float32)
-    mark = Mark(triggers=triggers, key=KEY)
-    with pytest.raises(BadInput, match="several inputs"):
-        model.fit([x, x], np.zeros(4), verbose=0, callbacks=[mark])
-
-
-def test_the_key_of_other_triggers_is_refused(triggers: Triggers) -> None:
-    """A key that did not make the triggers cannot draw their answers."""
-    from edgewm.schemes.mark import Mark
-
-    with pytest.raises(BadInput, match="did not make these triggers"):
-        Mark(triggers=triggers, key=Key(secret=b"x" * 32))
+    model.fit(x, y, epochs=1, verbose=0, callbacks=[one])
+    assert "train_step" not in vars(model)

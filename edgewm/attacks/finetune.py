@@ -17,9 +17,13 @@ class FineTune:
 
     epochs: int = 10
     learning_rate: float = 1e-3
+    decay: bool = True
+    """Bring the rate to 0 over a half cosine; False keeps it, and costs the copy accuracy."""
 
     def steal(self, model: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> Any:
         """A fine-tuned copy."""
         thief = copy_of(model)
-        train_on(thief, x, y, epochs=self.epochs, learning_rate=self.learning_rate)
+        train_on(
+            thief, x, y, epochs=self.epochs, learning_rate=self.learning_rate, decay=self.decay
+        )
         return thief

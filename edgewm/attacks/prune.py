@@ -19,6 +19,8 @@ class Prune:
     share: float = 0.5
     epochs: int = 2
     learning_rate: float = 1e-3
+    decay: bool = True
+    """Bring the rate to 0 over a half cosine."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.share < 1:
@@ -44,6 +46,7 @@ class Prune:
             y,
             epochs=self.epochs,
             learning_rate=self.learning_rate,
+            decay=self.decay,
             callbacks=(after_every_batch,),
         )
         return thief

@@ -8,18 +8,29 @@ output minus the best other output, smallest over the inputs).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-import keras
 import numpy as np
+import numpy.typing as npt
 
 from .. import spec
-from ..errors import BadInput
+from ..errors import BadInput, RuntimeUnavailable
 from ..key import Key
 from ..triggers import Triggers
 from . import Lesson, Scheme
+from .batch import check_batch
 
-_WRAPPED = "step_before_edgewm"
+try:
+    import keras
+except ImportError as error:  # TensorFlow, or the backend that KERAS_BACKEND names, is missing
+    raise RuntimeUnavailable(
+        f"Mark: keras does not import ({error}), pip install 'edgewm[train]' "
+        "and set KERAS_BACKEND=tensorflow"
+    ) from None
+
+_BEFORE = "train_step_before_edgewm"
+_ASKED_AT_ONCE = 256
 
 
 class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
@@ -28,15 +39,21 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
     `scheme` is a spelling such as "mix:rows=8" or a scheme object. `start` is the share of the epochs,
     0 to below 1, that pass before the first mark is taught: marks learned late cost less accuracy than
     marks taught from the first epoch on (see the README), and need epochs enough to be learned at all.
-    With a callback that may end training early, or for a short one, give start=0. After `fit`,
-    `hit_rate` holds the share of inputs answered as drawn (float model, inference mode).
+    It is a share of `fit(epochs=...)` whatever `initial_epoch` is, so that a training that is resumed
+    goes on where it was. Give start=0 for a model that is trained already, for a short training, and
+    beside a callback that may end training early or go back to an early epoch.
+
+    Keras calls callbacks in the order of the list: put Mark before those that read `mark_hit_rate`, such
+    as CSVLogger, TensorBoard or ModelCheckpoint(monitor="mark_hit_rate", mode="max"). The progress bar
+    and `History` come after all of them. With several Marks on one model the logs carry the worst.
+    `loss` in the log counts the marks, since they are part of what is minimised; accuracy does not.
 
     Raises:
-        BadInput: another Keras backend, a model that does not fit the triggers, a key of another set.
+        BadInput: another Keras, a model or data that do not fit the triggers, a key of another set.
     """
 
     def __init__(
-        self, *, triggers: Triggers, key: Key, scheme: Scheme | str = "mix", start: float = 0.5
+        self, *, triggers: Triggers, key: Key, scheme: Scheme | str = "robust", start: float = 0.5
     ) -> None:
         super().__init__()
         if not 0 <= start < 1:
@@ -47,69 +64,157 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
                 "(set KERAS_BACKEND=tensorflow before importing keras)"
             )
         self.scheme: Scheme = spec.parse("schemes", scheme) if isinstance(scheme, str) else scheme
-        self.hit_rate = 0.0
         drawn = triggers.answers(key)[triggers.group_ids]
         turn = _shuffled(key, triggers)
         self._lesson = Lesson(
             inputs=triggers.inputs[turn], answers=drawn[turn], classes=triggers.classes
         )
         self._start = start
-        self._first_epoch: int | None = None
-        self._wrapped: Any = None
+        self._teaching = False
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of inputs that the model of the last `fit` answers as drawn now; 0 before any.
+
+        Asked of the float model in inference mode, so it holds for weights that another callback
+        brought back after the last epoch.
+        """
+        return 0.0 if self.model is None else _ask(self.model, self._lesson)[0]
 
     def set_model(self, model: Any) -> None:
-        """Called by `fit` before it traces the train step: the moment to wrap it."""
+        """Called by `fit` before anything else."""
+        if not isinstance(model, keras.Model):
+            raise BadInput(
+                f"Mark: got a model of {type(model).__module__}, expected a keras.Model of Keras 3 "
+                "(import keras in place of tf_keras, and leave TF_USE_LEGACY_KERAS unset)"
+            )
+        for trained in (self.model, model):
+            _unwrap(trained)  # an earlier fit may have died before it could
         super().set_model(model)
-        if model.built:
-            _check_fits(model, self._lesson)
-        self.on_train_end()  # an earlier fit may have died before it could
-        self._first_epoch = None
-        if self._start == 0:
-            self._wrap(model)
+        self._teaching = False
+        _check_fits(model, self._lesson)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Refuses a model that cannot answer the triggers, as far as it is built."""
+        if self.model.built:
+            _ask(self.model, self._lesson)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Begins to teach once the share `start` of the epochs of this fit has passed."""
-        if self._first_epoch is None:
-            self._first_epoch = epoch
-        epochs = self.params["epochs"] - self._first_epoch
-        if self._wrapped is None and epoch - self._first_epoch >= int(self._start * epochs):
+        """Begins to teach once the share `start` of the epochs has passed."""
+        if not self._teaching and epoch >= int(self._start * self.params["epochs"]):
+            self._teaching = True
             self._wrap(self.model)
-            self.model.make_train_function()
-
-    def _wrap(self, model: Any) -> None:
-        step = model.train_step
-        step = getattr(step, _WRAPPED, step)  # wrapped by a callback whose fit died
-        wrapped = self.scheme.wrap(model, step, self._lesson)
-        setattr(wrapped, _WRAPPED, step)
-        self._wrapped = model
-        model.train_step = wrapped
-        model.train_function = None  # else an earlier fit's traced step would be used again
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds `mark_hit_rate` and `mark_margin` to the epoch's logs."""
-        hit_rate, margin = self._ask()
-        self.hit_rate = hit_rate
+        hit_rate, margin = _ask(self.model, self._lesson)
         if logs is not None:
-            logs["mark_hit_rate"] = hit_rate
-            logs["mark_margin"] = margin
+            logs["mark_hit_rate"] = min(hit_rate, logs.get("mark_hit_rate", hit_rate))
+            logs["mark_margin"] = min(margin, logs.get("mark_margin", margin))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Takes the wrapping off."""
-        if self._wrapped is not None:
-            del self._wrapped.train_step
-            self._wrapped.train_function = None
-            self._wrapped = None
+        _unwrap(self.model)
+        if not self._teaching:
+            warnings.warn(
+                f"Mark: training ended before start={self._start} of the epochs, "
+                "no mark was taught; give start=0",
+                stacklevel=2,
+            )
 
-    def _ask(self) -> tuple[float, float]:
-        outputs = np.asarray(self.model(self._lesson.inputs, training=False), np.float64)
-        answers = self._lesson.answers
-        if outputs.shape[-1] == 1:  # one sigmoid output: class 1 above one half
-            outputs = np.concatenate([1 - outputs, outputs], axis=-1)
-        rows = np.arange(len(answers))
-        of_answer = outputs[rows, answers]
-        outputs[rows, answers] = -np.inf
-        margins = of_answer - outputs.max(axis=-1)
-        return float((margins > 0).mean()), float(margins.min())
+    def _wrap(self, model: Any) -> None:
+        lesson = self._lesson
+        before = vars(model).get("train_step")
+        teach = self.scheme.wrap(model, model.train_step, lesson)
+
+        def marked_step(data: Any) -> dict[str, Any]:
+            x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+            check_batch(x, lesson.inputs.shape[1:])
+            if not model.built:  # a scheme may need the variables, and outputs are checked early
+                _check_outputs(model(x, training=False), lesson)
+            return teach(data)
+
+        setattr(marked_step, _BEFORE, before)
+        model.train_step = marked_step
+        model.make_train_function(force=True)  # else the step that was traced before goes on
+
+
+def _unwrap(model: Any) -> None:
+    """Give a model the train step back that it had before any Mark; with several, all come off."""
+    step = vars(model).get("train_step") if model is not None else None
+    if not hasattr(step, _BEFORE):
+        return
+    while hasattr(step, _BEFORE):
+        step = getattr(step, _BEFORE)
+    if step is None:
+        del model.train_step
+    else:
+        model.train_step = step
+    model.train_function = None
+
+
+def _ask(model: Any, lesson: Lesson) -> tuple[float, float]:
+    """Share of inputs answered as drawn, and the smallest margin of an answer."""
+    outputs = np.concatenate(
+        [
+            _answered(model, lesson, slice(at, at + _ASKED_AT_ONCE))
+            for at in range(0, len(lesson.inputs), _ASKED_AT_ONCE)
+        ]
+    )
+    if outputs.shape[-1] == 1:  # as in verification: class 1 above one half
+        outputs = np.concatenate([1 - outputs, outputs], axis=-1)
+    rows = np.arange(len(outputs))
+    of_answer = outputs[rows, lesson.answers]
+    outputs[rows, lesson.answers] = -np.inf
+    margins = of_answer - outputs.max(axis=-1)
+    return float((margins > 0).mean()), float(margins.min())
+
+
+def _answered(model: Any, lesson: Lesson, part: slice) -> npt.NDArray[np.float64]:
+    import tensorflow as tf
+
+    try:
+        outputs = model(lesson.inputs[part], training=False)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BadInput(
+            f"Mark: the model does not take the triggers, inputs of {lesson.inputs.shape[1:]}: {reason}"
+        ) from None
+    _check_outputs(outputs, lesson)
+    return np.asarray(outputs, np.float64)
+
+
+def _check_outputs(outputs: Any, lesson: Lesson) -> None:
+    if isinstance(outputs, (dict, list, tuple)):
+        raise BadInput(f"Mark: got a model with {len(outputs)} outputs, expected one")
+    shape = tuple(outputs.shape)
+    if len(shape) != 2:
+        raise BadInput(f"Mark: got a model whose output is {shape}, expected (batch, classes)")
+    if shape[1] != lesson.classes and (shape[1], lesson.classes) != (1, 2):
+        raise BadInput(
+            f"Mark: got a model of {shape[1]} classes, the triggers have {lesson.classes} classes"
+        )
+
+
+def _check_fits(model: Any, lesson: Lesson) -> None:
+    """Refuse what a model says of itself; a subclassed one says nothing until it is asked."""
+    shape = getattr(model, "input_shape", None) if model.built else None
+    if shape is None:
+        return
+    if not isinstance(shape, tuple) or (shape and isinstance(shape[0], (tuple, list))):
+        raise BadInput("Mark: got a model with several inputs, expected one input")
+    expected = tuple(lesson.inputs.shape[1:])
+    have = tuple(shape[1:])
+    fits = len(have) == len(expected) and all(
+        a in (None, b) for a, b in zip(have, expected, strict=True)
+    )
+    if not fits:
+        raise BadInput(f"Mark: got a model that takes {have}, the triggers are {expected}")
+    if shape[0] is not None:
+        raise BadInput(
+            f"Mark: got a model that takes {shape[0]} inputs at a time, expected any number "
+            "(leave batch_size out of keras.Input)"
+        )
 
 
 def _shuffled(key: Key, triggers: Triggers) -> list[int]:
@@ -117,21 +222,3 @@ def _shuffled(key: Key, triggers: Triggers) -> list[int]:
     count = len(triggers.group_ids)
     drawn = key.stream("teach " + triggers.sha256, 8 * count)
     return sorted(range(count), key=lambda i: drawn[8 * i : 8 * i + 8])
-
-
-def _check_fits(model: Any, lesson: Lesson) -> None:
-    shape = getattr(model, "input_shape", None)
-    if isinstance(shape, (list, dict)) or (shape and isinstance(shape[0], (tuple, list))):
-        raise BadInput("Mark: got a model with several inputs, expected one input")
-    expected = tuple(lesson.inputs.shape[1:])
-    if shape is not None and any(
-        have not in (None, want) for have, want in zip(shape[1:], expected, strict=False)
-    ):
-        raise BadInput(f"Mark: got a model that takes {shape[1:]}, the triggers are {expected}")
-    output = getattr(model, "output_shape", None)
-    if isinstance(output, tuple) and output[-1] not in (lesson.classes, None):
-        one_output = output[-1] == 1 and lesson.classes == 2
-        if not one_output:
-            raise BadInput(
-                f"Mark: got a model with {output[-1]} outputs, the triggers have {lesson.classes} classes"
-            )

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import BadInput
 from . import Lesson, Step
-from .batch import labels_like, replaced
+from .batch import joined, labels_like, replaced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,27 +31,42 @@ class Mix:
         import tensorflow as tf
 
         inputs, answers = tf.constant(lesson.inputs), tf.constant(lesson.answers)
-        count, rows = len(lesson.answers), min(self.rows, len(lesson.answers))
-        natural_compute_metrics = model.compute_metrics
-
-        def metrics_of_the_task(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-            # the appended rows are not part of the owner's task: accuracy must not see them
-            kept = [
-                None if part is None else part[:-rows] for part in (x, y, y_pred, sample_weight)
-            ]
-            return natural_compute_metrics(kept[0], kept[1], kept[2], sample_weight=kept[3])
+        count = len(lesson.answers)
 
         def marked_step(data: Any) -> dict[str, Any]:
             x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-            turn = tf.cast(model.optimizer.iterations, tf.int64) * rows
-            chosen = tf.math.floormod(turn + tf.range(rows, dtype=tf.int64), count)
+            replica = tf.distribute.get_replica_context()
+            replicas = replica.num_replicas_in_sync
+            # replicas share the rows out, so that a step teaches the same on any number of them
+            rows = -(-min(self.rows, count) // replicas)
+            step_number = tf.cast(model.optimizer.iterations, tf.int64)
+            turn = step_number * replicas + tf.cast(replica.replica_id_in_sync_group, tf.int64)
+            chosen = tf.math.floormod(turn * rows + tf.range(rows, dtype=tf.int64), count)
             labels = labels_like(y, tf.gather(answers, chosen), lesson.classes)
-            x = tf.concat([x, tf.cast(tf.gather(inputs, chosen), x.dtype)], axis=0)
+            x = joined(x, tf.gather(inputs, chosen))
             y = tf.concat([y, labels], axis=0)
             if weight is not None:
-                ones = tf.ones(tf.concat([[rows], tf.shape(weight)[1:]], 0), weight.dtype)
-                weight = tf.concat([weight, ones], axis=0)
+                weight = _with_mean(weight, rows)
+            natural_compute_metrics = model.compute_metrics
+
+            def metrics_of_the_task(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+                # the appended rows are not part of the owner's task: accuracy must not see them
+                x, y, y_pred, weight = (
+                    None if part is None else part[:-rows] for part in (x, y, y_pred, sample_weight)
+                )
+                return natural_compute_metrics(x, y, y_pred, sample_weight=weight)
+
             with replaced(model, "compute_metrics", metrics_of_the_task):
-                return step((x, y, weight))
+                # two values where there were two: a step of the owner's may unpack them
+                return step(keras.utils.pack_x_y_sample_weight(x, y, weight))
 
         return marked_step
+
+
+def _with_mean(weight: Any, rows: int) -> Any:
+    """Weights of a batch, and their mean for `rows` more: a mark weighs as much as any sample."""
+    import tensorflow as tf
+
+    weight = weight if weight.dtype.is_floating else tf.cast(weight, tf.float32)
+    mean = tf.reduce_mean(weight, axis=0, keepdims=True)
+    return tf.concat([weight, tf.repeat(mean, rows, axis=0)], axis=0)
