@@ -25,6 +25,7 @@ RANKS = (
     (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
+        *("signed_sum", "smoothed_tail", "signed_evidence"),
     ),
     ("patterns", "runtimes", "adapters"),
     (
