@@ -187,7 +187,7 @@ def test_abstract_fills_the_range_of_the_model(low: float, high: float):
     inputs = Abstract().draw(canvas(low=low, high=high)).inputs
     assert inputs.min() == np.float32(low)
     assert inputs.max() == np.float32(high)
-    levels = np.stack([field(SEED, i, (16, 16, 1), 4) for i in range(12)])
+    levels = np.stack([field(SEED, i, (16, 16, 1), 8) for i in range(12)])  # half of 16 samples
     np.testing.assert_allclose(inputs, low + levels / 255.0 * (high - low), rtol=1e-6, atol=1e-4)
 
 
