@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from .exporting import Converter, export
     from .key import Key, load_key, new_key, save_key
     from .patterns import make_triggers
+    from .schemes.lean import Lean
     from .schemes.mark import Mark
+    from .tilt import Tilt, load_tilt, save_tilt
     from .triggers import Triggers, load_triggers, save_triggers
+    from .undecided import make_tilt
     from .verdict import Verdict
     from .verification import Run, verify
 
@@ -35,18 +38,23 @@ _HOME = {
     "DoesNotCheck": "errors",
     "EdgewmError": "errors",
     "Key": "key",
+    "Lean": "schemes.lean",
     "Mark": "schemes.mark",
     "ModelRefused": "errors",
     "Run": "verification",
     "RuntimeUnavailable": "errors",
+    "Tilt": "tilt",
     "Triggers": "triggers",
     "Verdict": "verdict",
     "export": "exporting",
     "load_key": "key",
+    "load_tilt": "tilt",
     "load_triggers": "triggers",
+    "make_tilt": "undecided",
     "make_triggers": "patterns",
     "new_key": "key",
     "save_key": "key",
+    "save_tilt": "tilt",
     "save_triggers": "triggers",
     "verify": "verification",
 }
@@ -58,18 +66,23 @@ __all__ = [
     "DoesNotCheck",
     "EdgewmError",
     "Key",
+    "Lean",
     "Mark",
     "ModelRefused",
     "Run",
     "RuntimeUnavailable",
+    "Tilt",
     "Triggers",
     "Verdict",
     "export",
     "load_key",
+    "load_tilt",
     "load_triggers",
+    "make_tilt",
     "make_triggers",
     "new_key",
     "save_key",
+    "save_tilt",
     "save_triggers",
     "verify",
 ]

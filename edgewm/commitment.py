@@ -17,12 +17,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import BadInput
 from .hashing import H, draw_below, encode
+
+
+class Committed(Protocol):
+    """What triggers and tilts have in common: inputs that a suspect is asked, and its classes."""
+
+    @property
+    def inputs(self) -> npt.NDArray[np.float32]:
+        """(n, *shape)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+
+    @property
+    def classes(self) -> int:
+        """K."""
+
+    @property
+    def provenance(self) -> bytes:
+        """JSON: how the inputs were made."""
 
 
 def canonical(inputs: npt.NDArray[np.generic]) -> bytes:

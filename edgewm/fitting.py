@@ -20,8 +20,8 @@ from .runtimes import FAILED
 
 if TYPE_CHECKING:
     from .adapters import Adapter
+    from .commitment import Committed
     from .runtimes import ModelFacts
-    from .triggers import Triggers
 
 Labels = npt.NDArray[np.int64]
 
@@ -63,7 +63,7 @@ class Asked:
 def chains_for(
     adapters: Sequence[str | Adapter] | Sequence[Sequence[str | Adapter]],
     *,
-    triggers: Triggers,
+    triggers: Committed,
     facts: ModelFacts | None,
     single: bool,
 ) -> tuple[Asked, ...]:
@@ -93,7 +93,7 @@ def chains_for(
     )
 
 
-def check_fits(facts: ModelFacts | None, triggers: Triggers, asked: Asked) -> None:
+def check_fits(facts: ModelFacts | None, triggers: Committed, asked: Asked) -> None:
     """Refuse a suspect that takes other inputs or has other classes than will be asked.
 
     Raises:
@@ -126,7 +126,7 @@ def check_fits(facts: ModelFacts | None, triggers: Triggers, asked: Asked) -> No
 
 
 def flags(
-    facts: ModelFacts | None, triggers: Triggers, chains: Sequence[Asked], best: Asked
+    facts: ModelFacts | None, triggers: Committed, chains: Sequence[Asked], best: Asked
 ) -> list[str]:
     """Reasons to doubt the way in which a suspect was asked, for the chain that counts."""
     found: list[str] = []
@@ -184,7 +184,7 @@ def _representable(tensor: Tensor) -> tuple[float, float] | None:
     return (span.min - tensor.zero_point) * step, (span.max - tensor.zero_point) * step
 
 
-def _advice(takes: tuple[int, ...], triggers: Triggers) -> str:
+def _advice(takes: tuple[int, ...], triggers: Committed) -> str:
     from .adapters.suggestion import suggested
 
     steps = suggested(takes, triggers.shape)

@@ -30,12 +30,7 @@ How the root and the answers follow from these is in `edgewm.commitment`.
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
 import json
-import math
-import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,23 +40,18 @@ import numpy as np
 import numpy.typing as npt
 
 from . import commitment
-from .errors import BadInput, DoesNotCheck
-from .files import write_file
+from .errors import BadInput
 from .hashing import H
 from .key import Key
+from .sealed_file import MALFORMED, Sealed, members
 
 VERSION = 1
 KEPT_VERSION = 2
 LABEL_RULE = "argmax of the raw output, lowest index on ties; a single output: 1 above one half"
-_COMMENT = b"edgewm-triggers-1 sha256:"
-_LARGEST_FILE_BYTES = 1 << 30
-# What zipfile raises for bytes that are no zip, and _read_member for members that are no arrays.
-_MALFORMED = (EOFError, KeyError, OverflowError, RuntimeError, ValueError, zipfile.BadZipFile)
-# The header that numpy writes; read by hand, since numpy's own reader evaluates it as Python.
-_NPY = re.compile(
-    rb"\x93NUMPY\x01\x00(..)"
-    rb"\{'descr': '([<>|=]\w+)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \} *\n",
-    re.DOTALL,
+_FILE = Sealed(
+    magic=b"edgewm-triggers-1 sha256:",
+    name="a trigger file",
+    made_with="edgewm triggers make",
 )
 _MEMBERS = {
     "inputs": np.dtype("<f4"),
@@ -235,25 +225,14 @@ def save_triggers(
     Raises:
         BadInput: the file cannot be written, or the key is another one.
     """
-    members: dict[str, npt.NDArray[Any]] = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         name: _as_array(getattr(triggers, name), dtype) for name, dtype in _MEMBERS.items()
     }
     if triggers.kept is not None:
-        members["kept"] = _as_array(triggers.kept, _KEPT)
+        arrays["kept"] = _as_array(triggers.kept, _KEPT)
     if key_to_show_answers is not None:
-        members["answers"] = triggers.answers(key_to_show_answers)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in members.items():
-            npy = io.BytesIO()
-            np.save(npy, array, allow_pickle=False)
-            archive.writestr(
-                zipfile.ZipInfo(f"{name}.npy"), npy.getvalue()
-            )  # dated 1980: repeatable
-        archive.comment = _COMMENT + b"0" * 64
-    body = buffer.getvalue()[: -len(_COMMENT) - 64]
-    digest = hashlib.sha256(body).hexdigest().encode("ascii")
-    write_file(path, body + _COMMENT + digest, argument="--out", mode=0o600)
+        arrays["answers"] = triggers.answers(key_to_show_answers)
+    _FILE.write(path, arrays)
 
 
 def load_triggers(path: Path, *, argument: str = "--triggers") -> Triggers:
@@ -263,62 +242,26 @@ def load_triggers(path: Path, *, argument: str = "--triggers") -> Triggers:
         BadInput: not a trigger file.
         DoesNotCheck: the file was changed after it was written.
     """
-    try:
-        if path.stat().st_size > _LARGEST_FILE_BYTES:
-            raise BadInput(f"{argument}: {path} is above 1 GiB, expected a trigger file")
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{argument}: {path} cannot be read: {error.strerror}") from None
-    body, comment = content[: -len(_COMMENT) - 64], content[-len(_COMMENT) - 64 :]
-    if not comment.startswith(_COMMENT) and not content.startswith(b"PK\x03\x04"):
-        raise BadInput(
-            f"{argument}: {path} is not an edgewm trigger file, make one with: edgewm triggers make"
-        )
-    if comment != _COMMENT + hashlib.sha256(body).hexdigest().encode("ascii"):
-        raise DoesNotCheck(
-            f"{argument}: {path} is not the file that was written (its digest does not check), "
-            "use an unchanged copy"
-        )
+    content = _FILE.read(path, argument=argument)
     try:
         return _parse(content)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise BadInput(
             f"{argument}: {path} is not a trigger file this version reads: {error}"
         ) from None
 
 
 def _parse(content: bytes) -> Triggers:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        held = {name: _read_member(archive, name, dtype) for name, dtype in _MEMBERS.items()}
-        kept = _read_member(archive, "kept", _KEPT) if "kept.npy" in archive.namelist() else None
+    held = members(content, _MEMBERS, {"kept": _KEPT})
     raw = {name: held[name].tobytes() for name in ("salt", "header", "beacon", "provenance")}
     return Triggers(
         inputs=held["inputs"],
         group_ids=held["group_ids"],
         excluded=held["excluded"],
         commitments=held["commitments"],
-        kept=kept,
+        kept=held.get("kept"),
         **raw,
     )
-
-
-def _read_member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """One member, never larger than its bytes: a forged file may declare any shape or inflate."""
-    info = archive.getinfo(f"{name}.npy")
-    if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{name} is compressed")
-    npy = archive.read(info)
-    start = _NPY.match(npy)
-    if start is None or start[2].decode() != dtype.str:
-        raise ValueError(f"{name} is no array of {dtype} as edgewm writes it")
-    shape = [int(length) for length in start[3].split(b",") if length.strip()]
-    rest = npy[start.end() :]
-    header_bytes = int.from_bytes(start[1], "little")
-    if start.end() != 10 + header_bytes or math.prod(shape) * dtype.itemsize != len(rest):
-        raise ValueError(f"{name} declares another number of bytes than it has")
-    if dtype == np.bool_ and rest.strip(b"\x00\x01"):
-        raise ValueError(f"{name} holds something other than true and false")
-    return np.frombuffer(rest, dtype).reshape(shape)
 
 
 def _check(triggers: Triggers) -> None:

@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .stats import forgery_bits
 
 KEPT = "the answers are labels that the owner kept, not drawn by a key: a hit rate is no evidence"
 """Why a set with kept labels has no p-value."""
+
+
+def p_value(log10_p: float) -> float:
+    """The p-value as a float that is never below the true one."""
+    if log10_p < -307:
+        return 1e-307
+    return min(1.0, math.nextafter(10.0**log10_p * (1 + 1e-12), 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,8 @@ class RuntimeResult:
     log10_p: float
     latency_ms: float
     """Wall time of the inferences alone."""
+    log10_e: float = 0.0
+    """The bet after the last group in the sequential form: what a second mark goes on from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +65,54 @@ class ChainResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TiltResult:
+    """What one runtime's labels of natural inputs came to."""
+
+    spelling: str
+    name: str
+    version: str
+    arithmetic: str
+    cells_asked: int
+    """Cells of which every question was asked."""
+    queries: int
+    failed: int
+    """Queries that brought no label; they add nothing."""
+    z: float
+    """Signed sum over the root of the sum of squares."""
+    log10_p: float
+    log10_p_bound: float
+    """The closed bound, for a table of the normal distribution; 0.0 in the sequential form."""
+    latency_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiltEvidence:
+    """The part of a verdict that natural inputs brought."""
+
+    cells: int
+    """Cells that were committed to: as many bits as the evidence can reach."""
+    tilt_sha256: str
+    worst: TiltResult
+    runtimes: tuple[TiltResult, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON object; field names are the format."""
+        return {
+            "cells": self.cells,
+            "tilt_sha256": self.tilt_sha256,
+            **_without_spelling(self.worst),
+            "runtimes": [
+                {"runtime": result.spelling, **_without_spelling(result)}
+                for result in self.runtimes
+            ],
+        }
+
+
+def _without_spelling(result: TiltResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(result).items() if name != "spelling"}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The verdict over all runtimes that were asked; the worst of them counts."""
 
@@ -74,7 +132,8 @@ class Verdict:
     not_run: tuple[NotRun, ...]
     artifact_sha256: str | None
     """None where a program or a recording answered."""
-    triggers_sha256: str
+    triggers_sha256: str | None
+    """None where only a tilt was asked."""
     flags: tuple[str, ...]
     """Reasons to doubt or to read on; empty when there are none."""
     adapters: tuple[str, ...] = ()
@@ -83,6 +142,8 @@ class Verdict:
     """Every chain that was asked, in the order fixed before; `tests` counts each."""
     no_p_value: str | None = None
     """Why there is none: only hits are told, and nothing is `owned`. None where there is a p-value."""
+    tilt: TiltEvidence | None = None
+    """What natural inputs showed; `log10_p` is then of both marks together."""
 
     @property
     def forgery_bits(self) -> float:
@@ -92,7 +153,7 @@ class Verdict:
     @property
     def hit_rate(self) -> float:
         """Share of all committed groups that hit on the worst runtime."""
-        return self.worst.groups_hit / self.groups
+        return self.worst.groups_hit / self.groups if self.groups else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object; field names are the format."""
@@ -143,5 +204,6 @@ class Verdict:
                 }
                 for chain in self.chains
             ],
+            "tilt": None if self.tilt is None else self.tilt.as_dict(),
             "flags": list(self.flags),
         }

@@ -25,26 +25,29 @@ import numpy as np
 import numpy.typing as npt
 
 from . import stats
-from .artifact import Artifact, read_model
+from .artifact import Artifact
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
-from .evidence import EProcess, sequential_log10_p
+from .evidence import EProcess, e_process, sequential_log10_p
 from .fitting import Asked, Labels, chains_for, check_fits
 from .fitting import flags as fitting_flags
 from .runtimes import FAILED, Engine, ModelFacts, Runtime, Session
-from .runtimes.begin import Begun, begin, names_a_runtime
-from .verdict import KEPT, ChainResult, NotRun, RuntimeResult, Verdict
+from .runtimes.begin import Begun
+from .suspect import what_to_ask
+from .verdict import KEPT, ChainResult, NotRun, RuntimeResult, Verdict, p_value
 
 if TYPE_CHECKING:
     from .adapters import Adapter
     from .key import Key
+    from .tilt import Tilt
     from .triggers import Triggers
 
 
 def verify(
     suspect: Path | str | bytes | Artifact,
     *,
-    triggers: Triggers,
     key: Key,
+    triggers: Triggers | None = None,
+    tilt: Tilt | None = None,
     on: Sequence[str | Runtime | Begun] = ("litert",),
     alpha: float = 1e-6,
     tests: int = 1,
@@ -52,8 +55,9 @@ def verify(
     stamped: bool = False,
     run: Run | None = None,
     adapters: Sequence[str | Adapter] | Sequence[Sequence[str | Adapter]] = (),
+    natural_queries: int | None = None,
 ) -> Verdict:
-    """Ask `suspect` the questions of `triggers` and judge the answers.
+    """Ask `suspect` the questions of `triggers`, of `tilt`, or of both, and judge the answers.
 
     `suspect` is a model file, its bytes, an `Artifact`, or the spelling of a runtime that needs no model
     (``answers:file=A.npz``, ``exec:command=...``), which then takes the place of `on`. `tests` is
@@ -64,13 +68,48 @@ def verify(
     the fixed list of `edgewm.adapters.suggestion`.
 
     Triggers with kept labels give a hit rate, p_value None and never `owned`: `Verdict.no_p_value`.
+    A tilt is asked whole, cell by cell under `sequential`, or with `natural_queries` of its inputs, a
+    number that must be named before any answer is seen. With triggers, p is of both marks together.
 
     Raises:
         BadInput: key, triggers, adapters and model do not fit together, an argument out of range, or
             `sequential` for kept labels, which are no evidence.
         RuntimeUnavailable, ModelRefused: a named runtime is missing or does not run the file.
     """
-    model, asked = _what_to_ask(suspect, on)
+    if tilt is not None:
+        from .tilt_verification import Leaning, verify_with_tilt
+
+        return verify_with_tilt(
+            suspect,
+            Leaning(
+                tilt=tilt,
+                signs=tilt.signs(key),
+                alpha=alpha,
+                tests=tests,
+                stamped=stamped,
+                sequential=sequential,
+                queries=natural_queries,
+            ),
+            ask_triggers=None
+            if triggers is None
+            else lambda: verify(
+                suspect,
+                triggers=triggers,
+                key=key,
+                on=on,
+                alpha=alpha,
+                tests=2 * tests,  # half the capital is staked on the tilt
+                sequential=sequential,
+                stamped=stamped,
+                run=run,
+                adapters=adapters,
+            ),
+            on=on,
+            adapters=adapters,
+        )
+    if triggers is None:
+        raise BadInput("triggers: got neither triggers nor a tilt, expected one of them or both")
+    model, asked = what_to_ask(suspect, on)
     run = run or Run()
     if sequential and triggers.kept is not None:
         raise BadInput(f"--sequential: {KEPT}; leave it out")
@@ -90,7 +129,7 @@ def verify(
     question, worst = heard.question, worsts[best]
     return Verdict(
         owned=question.owned(worst.log10_p),
-        p_value=_p_value(worst.log10_p) if triggers.kept is None else None,
+        p_value=p_value(worst.log10_p) if triggers.kept is None else None,
         no_p_value=None if triggers.kept is None else KEPT,
         log10_p=worst.log10_p,
         alpha=alpha,
@@ -193,6 +232,15 @@ class _Question:
         rest = [j for j in range(self.triggers.groups) if j not in asked]
         return self.triggers.group_ids[questions(self.triggers, [*self.order, *rest])]
 
+    def log10_e(self, outcomes: npt.NDArray[np.int8]) -> float:
+        """The bet after the last group that was asked; 0 in the fixed form."""
+        if not self.sequential:
+            return 0.0
+        values = e_process(
+            outcomes[self.order], self.triggers.allowed[self.order], groups=self.triggers.groups
+        )
+        return float(values[-1])
+
     def log10_p(self, outcomes: npt.NDArray[np.int8]) -> float:
         allowed = self.triggers.allowed
         if self.triggers.kept is not None:
@@ -262,29 +310,6 @@ def _hear(
     return replace(heard, not_run=tuple(not_run))
 
 
-def _what_to_ask(
-    suspect: Path | str | bytes | Artifact, on: Sequence[str | Runtime | Begun]
-) -> tuple[bytes | None, tuple[Begun, ...]]:
-    if isinstance(suspect, str) and names_a_runtime(suspect):
-        return None, begin([suspect])
-    model = (
-        suspect.model
-        if isinstance(suspect, Artifact)
-        else suspect
-        if isinstance(suspect, bytes)
-        else read_model(Path(suspect))
-    )
-    named = [part for part in on if not isinstance(part, Begun)]
-    begun = [part for part in on if isinstance(part, Begun)]
-    asked = (*begun, *begin(named)) if named or not begun else tuple(begun)
-    for part in asked:
-        if not part.runtime.needs_model:
-            raise BadInput(
-                f"--on: {part.spelling} answers without a model file, give it in place of SUSPECT"
-            )
-    return model, asked
-
-
 def _ask(session: Session, question: _Question, chain: Asked) -> tuple[Labels, float]:
     """Labels in the order of asking, and the milliseconds the inferences took."""
     triggers = question.triggers
@@ -323,19 +348,13 @@ def _result(
         failed=int((labels == FAILED).sum()),
         log10_p=question.log10_p(outcomes),
         latency_ms=latency_ms,
+        log10_e=question.log10_e(outcomes),
     )
 
 
 def _little(result: RuntimeResult) -> tuple[float, int]:
     """How little a result says, to be compared: its p-value, then its hits."""
     return result.log10_p, -result.groups_hit
-
-
-def _p_value(log10_p: float) -> float:
-    """The p-value as a float that is never below the true one."""
-    if log10_p < -307:
-        return 1e-307
-    return min(1.0, float(np.nextafter(10.0**log10_p * (1 + 1e-12), 1.0)))
 
 
 def _flags(heard: _Heard, run: Run, best: int) -> tuple[str, ...]:

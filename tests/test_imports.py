@@ -25,11 +25,19 @@ RANKS = (
     (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
-        *("signed_sum", "smoothed_tail", "signed_evidence"),
+        *(
+            "signed_sum",
+            "smoothed_tail",
+            "signed_evidence",
+            "sealed_file",
+            "regions",
+            "tilt",
+            "undecided",
+        ),
     ),
     ("patterns", "runtimes", "adapters"),
     (
-        *("verification", "fitting", "verdict", "doctor", "sheet"),
+        *("verification", "tilt_verification", "suspect", "fitting", "verdict", "doctor", "sheet"),
         *("release", "comparison", "charts"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
@@ -54,9 +62,9 @@ MORE = {
     "charts": {"matplotlib"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
-"""Third parties that a module may import before it is used; `schemes.mark` is a keras class."""
+"""Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""
 
-KERAS_AT_THE_TOP = {"schemes.mark"}
+KERAS_AT_THE_TOP = {"schemes.lean", "schemes.mark"}
 
 
 def modules() -> list[str]:

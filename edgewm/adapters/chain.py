@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from .. import spec
+from ..commitment import Committed
 from ..errors import BadInput
-from ..triggers import Triggers
 from . import Adapter, Questions
 
 Chain = Sequence[str | Adapter]
@@ -29,7 +29,7 @@ _BATCH = 64
 def chains_of(
     adapters: Chain | Sequence[Chain],
     *,
-    triggers: Triggers,
+    triggers: Committed,
     takes: tuple[int, ...] | None,
     representable: tuple[float, float] | None = None,
 ) -> list[list[str | Adapter]]:
@@ -62,7 +62,7 @@ def chains_of(
 
 
 def adapted(
-    chain: Chain, triggers: Triggers, *, takes: tuple[int, ...] | None
+    chain: Chain, triggers: Committed, *, takes: tuple[int, ...] | None
 ) -> tuple[tuple[str, ...], Questions]:
     """The spellings of a chain as it became for this suspect, and its questions, inputs in float32.
 
@@ -93,7 +93,7 @@ def adapted(
     return tuple(map(spec.spell, steps)), replace(parts[0], inputs=inputs)
 
 
-def value_range(triggers: Triggers) -> tuple[float, float] | None:
+def value_range(triggers: Committed) -> tuple[float, float] | None:
     """Lowest and highest value the owner's model takes, as the trigger file says; None if it does not."""
     said = json.loads(triggers.provenance).get("value_range")
     numbers = isinstance(said, list) and all(type(end) in (int, float) for end in said)

@@ -17,8 +17,8 @@ from itertools import product
 import numpy as np
 
 from .. import spec
+from ..commitment import Committed
 from ..errors import BadInput
-from ..triggers import Triggers
 from . import Adapter, Questions
 from .chain import value_range
 
@@ -55,7 +55,7 @@ def suggested(takes: tuple[int, ...], shape: tuple[int, ...]) -> list[str] | Non
 
 
 def plausible(
-    triggers: Triggers, *, takes: tuple[int, ...], representable: tuple[float, float] | None
+    triggers: Committed, *, takes: tuple[int, ...], representable: tuple[float, float] | None
 ) -> list[list[str | Adapter]]:
     """The chains to try for a suspect, the first one as the triggers are.
 

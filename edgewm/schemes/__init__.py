@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-NOT_PLUGINS = ("batch", "mark")
+NOT_PLUGINS = ("batch", "lean", "mark", "wrapping")
 
 Step = Callable[[Any], dict[str, Any]]
 """A Keras `train_step`: one batch of data in, logs out."""

@@ -92,7 +92,24 @@ def replaced(owner: Any, name: str, method: Callable[..., Any]) -> Iterator[None
                     setattr(owner, name, shared.kept)
 
 
+@contextmanager
+def appended(rows: int) -> Iterator[None]:
+    """Say, to whoever asks inside the block, that the last `rows` rows of a batch are no natural ones."""
+    held = getattr(_APPENDED, "rows", 0)
+    _APPENDED.rows = held + rows
+    try:
+        yield
+    finally:
+        _APPENDED.rows = held
+
+
+def appended_rows() -> int:
+    """How many rows at the end of the batch in hand were appended by a scheme, in this thread."""
+    return int(getattr(_APPENDED, "rows", 0))
+
+
 _LOCK = threading.Lock()
+_APPENDED = threading.local()
 
 
 class _ByThread:

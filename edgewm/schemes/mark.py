@@ -20,6 +20,7 @@ from ..key import Key
 from ..triggers import Triggers
 from . import Lesson, Scheme
 from .batch import check_batch
+from .wrapping import unwrap, wrap
 
 try:
     import keras
@@ -29,7 +30,6 @@ except ImportError as error:  # TensorFlow, or the backend that KERAS_BACKEND na
         "and set KERAS_BACKEND=tensorflow"
     ) from None
 
-_BEFORE = "train_step_before_edgewm"
 _ASKED_AT_ONCE = 256
 
 
@@ -89,7 +89,7 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
                 "(import keras in place of tf_keras, and leave TF_USE_LEGACY_KERAS unset)"
             )
         for trained in (self.model, model):
-            _unwrap(trained)  # an earlier fit may have died before it could
+            unwrap(trained)  # an earlier fit may have died before it could
         super().set_model(model)
         self._teaching = False
         _check_fits(model, self._lesson)
@@ -114,7 +114,7 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Takes the wrapping off."""
-        _unwrap(self.model)
+        unwrap(self.model)
         if not self._teaching:
             warnings.warn(
                 f"Mark: training ended before start={self._start} of the epochs, "
@@ -124,7 +124,6 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
 
     def _wrap(self, model: Any) -> None:
         lesson = self._lesson
-        before = vars(model).get("train_step")
         teach = self.scheme.wrap(model, model.train_step, lesson)
 
         def marked_step(data: Any) -> dict[str, Any]:
@@ -134,23 +133,7 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
                 _check_outputs(model(x, training=False), lesson)
             return teach(data)
 
-        setattr(marked_step, _BEFORE, before)
-        model.train_step = marked_step
-        model.make_train_function(force=True)  # else the step that was traced before goes on
-
-
-def _unwrap(model: Any) -> None:
-    """Give a model the train step back that it had before any Mark; with several, all come off."""
-    step = vars(model).get("train_step") if model is not None else None
-    if not hasattr(step, _BEFORE):
-        return
-    while hasattr(step, _BEFORE):
-        step = getattr(step, _BEFORE)
-    if step is None:
-        del model.train_step
-    else:
-        model.train_step = step
-    model.train_function = None
+        wrap(model, marked_step)
 
 
 def _ask(model: Any, lesson: Lesson) -> tuple[float, float]:

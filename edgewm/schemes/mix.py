@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import BadInput
 from . import Lesson, Step
-from .batch import joined, labels_like, replaced
+from .batch import appended, joined, labels_like, replaced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Mix:
                 )
                 return natural_compute_metrics(x, y, y_pred, sample_weight=weight)
 
-            with replaced(model, "compute_metrics", metrics_of_the_task):
+            with replaced(model, "compute_metrics", metrics_of_the_task), appended(rows):
                 # two values where there were two: a step of the owner's may unpack them
                 return step(keras.utils.pack_x_y_sample_weight(x, y, weight))
 
