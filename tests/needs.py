@@ -18,6 +18,9 @@ TOOLS = {
     "tflm": ("tflite_micro", "pip install 'edgewm[tflm]'"),
     "tensorflow": ("tensorflow", "pip install 'edgewm[train]'"),
     "matplotlib": ("matplotlib", "pip install 'edgewm[plots]'"),
+    "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
+    "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
+    "age": ("pyrage", "pip install 'edgewm[records]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }

@@ -26,6 +26,7 @@ RANKS = (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
         *("signed_sum", "smoothed_tail", "signed_evidence"),
+        *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
     ),
     ("patterns", "runtimes", "adapters"),
     (
@@ -52,6 +53,8 @@ MORE = {
     "runtimes.worker": {"flatbuffers"},
     "release": {"junitparser"},
     "charts": {"matplotlib"},
+    "envelope": {"securesystemslib"},
+    "timestamps": {"rfc3161_client"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.mark` is a keras class."""
