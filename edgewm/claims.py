@@ -284,8 +284,12 @@ def grounds(
     if not files:
         notes.append(f"claim {named[0].number} has no stamp: edgewm record stamp")
     opened = [record for record in disclosures(records, root) if record.time < suspect_seen]
-    fixed = all(
-        _stamped(stamps_of(ledger, records, record), trust, suspect_seen, now) for record in opened
+    fixed = all_stamped(
+        opened,
+        [stamp for record in opened for stamp in stamps_of(ledger, records, record)],
+        trust=trust,
+        before=suspect_seen,
+        now=now,
     )
     return Grounds(
         claim=named[0],
@@ -324,13 +328,23 @@ def opened_groups(opened: Sequence[Record]) -> int:
     return end
 
 
-def _stamped(
-    stamps: Sequence[StampFiles], trust: Trust, before: dt.datetime, now: dt.datetime
+def all_stamped(
+    records: Sequence[Record],
+    stamps: Sequence[StampFiles],
+    *,
+    trust: Trust,
+    before: dt.datetime,
+    now: dt.datetime,
 ) -> bool:
-    try:
-        return earliest(stamps, trust=trust, before=before, now=now)[0] is not None
-    except DoesNotCheck:
-        return False
+    """Whether each record has a good stamp older than a date; stamps of others are passed over."""
+    for record in records:
+        own = [stamp for stamp in stamps if stamp.record == record]
+        try:
+            if earliest(own, trust=trust, before=before, now=now)[0] is None:
+                return False
+        except DoesNotCheck:
+            return False
+    return True
 
 
 def _check_names(claim: Record, triggers: Triggers, key: Key) -> None:

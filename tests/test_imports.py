@@ -27,11 +27,12 @@ RANKS = (
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
         *("signed_sum", "smoothed_tail", "signed_evidence"),
         *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
+        *("archive", "opened", "disclosure"),
     ),
     ("patterns", "runtimes", "adapters"),
     (
         *("verification", "fitting", "verdict", "doctor", "sheet"),
-        *("release", "comparison", "charts"),
+        *("release", "comparison", "charts", "disclosed"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
     ("demo", "cli", "__init__", "__main__"),
@@ -55,6 +56,7 @@ MORE = {
     "charts": {"matplotlib"},
     "envelope": {"securesystemslib"},
     "timestamps": {"rfc3161_client"},
+    "disclosure": {"pyrage"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.mark` is a keras class."""

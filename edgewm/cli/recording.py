@@ -227,7 +227,7 @@ def stamp(
     request = (
         request_for(record, secrets.token_bytes(8))
         if request_path is None
-        else _bytes(request_path, "--request")
+        else read_file(request_path, "--request")
     )
     if request_out is not None:
         write_new(request_out, request, argument="--request-out")
@@ -238,7 +238,7 @@ def stamp(
         return
     trust = read_trust(roots, crls)
     key = load_key(key_path, passphrase=passphrase)
-    reply = ask_authority(str(url), request) if url else _bytes(reply_path, "--reply")
+    reply = ask_authority(str(url), request) if url else read_file(reply_path, "--reply")
     kept, made = add_stamp(
         ledger,
         key,
@@ -283,7 +283,7 @@ def _details(
     if verdict_path is None:
         raise BadInput("--verdict: got nothing, give what edgewm verify --json printed")
     try:
-        verdict = json.loads(_bytes(verdict_path, "--verdict"))
+        verdict = json.loads(read_file(verdict_path, "--verdict"))
     except (ValueError, RecursionError):
         verdict = None
     if not isinstance(verdict, dict) or "triggers_sha256" not in verdict:
@@ -306,10 +306,15 @@ def _subject(path: Path) -> Subject:
 
     from ..records import Subject
 
-    return Subject(name=path.name, sha256=hashlib.sha256(_bytes(path, "--artifact")).hexdigest())
+    return Subject(name=path.name, sha256=hashlib.sha256(read_file(path, "--artifact")).hexdigest())
 
 
-def _bytes(path: Path | None, option: str) -> bytes:
+def read_file(path: Path | None, option: str) -> bytes:
+    """The bytes of a file that an option names.
+
+    Raises:
+        BadInput: none was given, or it cannot be read.
+    """
     if path is None:
         raise BadInput(f"{option}: got nothing, expected a file")
     try:
