@@ -230,7 +230,10 @@ def _check_signer(
 
     try:
         purposes = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except (x509.ExtensionNotFound, ValueError):
+    except (
+        *(x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+        ValueError,
+    ):
         purposes = None
     stamping = [ExtendedKeyUsageOID.TIME_STAMPING]
     if purposes is None or not purposes.critical or list(purposes.value) != stamping:
@@ -336,9 +339,12 @@ def _certificates(reply: bytes) -> list[Certificate]:
     from cryptography import x509
 
     fields = [field for field in _signed_data(reply) if field.tag == der.FIRST]
-    return [
-        x509.load_der_x509_certificate(part.encoded) for field in fields for part in field.parts
-    ]
+    try:
+        return [
+            x509.load_der_x509_certificate(part.encoded) for field in fields for part in field.parts
+        ]
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from None
 
 
 def _signed_attributes(reply: bytes) -> list[der.Node]:

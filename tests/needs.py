@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,13 @@ TOOLS = {
 """Tool: the module that it installs, and how to get it."""
 
 
+PROGRAMS = {"openssl": "apt-get install openssl"}
+
+
 def missing(name: str) -> bool:
-    """Whether a tool is not installed; found without importing it."""
+    """Whether a tool is not installed; found without importing or running it."""
+    if name in PROGRAMS:
+        return shutil.which(name) is None
     return importlib.util.find_spec(TOOLS[name][0]) is None
 
 
@@ -36,8 +42,9 @@ def needs(name: str) -> pytest.MarkDecorator:
     """A mark for a test that needs one tool, or real data under the name "data"."""
     if name == "data":
         return pytest.mark.skipif(data_folder() is None, reason="set EDGEWM_DATA to a data folder")
+    install = PROGRAMS[name] if name in PROGRAMS else TOOLS[name][1]
     absent = missing(name) and os.environ.get("EDGEWM_CI") != "1"
-    return pytest.mark.skipif(absent, reason=f"needs {name}: {TOOLS[name][1]}")
+    return pytest.mark.skipif(absent, reason=f"needs {name}: {install}")
 
 
 def data_folder() -> Path | None:
