@@ -125,10 +125,10 @@ def test_every_changed_byte_of_a_ledger_is_noticed(
     assert len(audit(ledger, trust=authority.trust(), now=now).records) == 3
 
 
-def test_files_that_a_record_names_must_be_there(ledger: Ledger, tmp_path: Path):
+def test_files_that_a_record_names_must_be_there(ledger: Ledger):
     """An attachment that is gone is a reason, not a traceback."""
+    add(ledger)
     with pytest.raises(DoesNotCheck, match="it is gone"):
-        add(ledger)
         ledger.attachment("ab" * 32, "tsr")
 
 
