@@ -84,12 +84,42 @@ def tree_head(leaves: Sequence[bytes]) -> bytes:
         return hashlib.sha256(b"").digest()
     level = [leaf_hash(data) for data in leaves]
     while len(level) > 1:
-        paired = [
-            hashlib.sha256(b"\x01" + left + right).digest()
-            for left, right in zip(level[::2], level[1::2], strict=False)
-        ]
-        level = paired + level[len(paired) * 2 :]  # an odd last node goes up unchanged
+        level = _level_above(level)
     return level[0]
+
+
+def audit_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """RFC 6962 audit path of one leaf: the hashes that lead from it to the tree head, lowest first."""
+    level, path = [leaf_hash(data) for data in leaves], []
+    while len(level) > 1:
+        if (beside := index ^ 1) < len(level):
+            path.append(level[beside])
+        level, index = _level_above(level), index // 2
+    return path
+
+
+def head_from_path(data: bytes, index: int, leaves: int, path: Sequence[bytes]) -> bytes | None:
+    """The tree head that leaf `index` of so many leads to by its path; None for a wrong length."""
+    node, rest = leaf_hash(data), list(path)
+    if not 0 <= index < leaves:
+        return None
+    while leaves > 1:
+        if index ^ 1 < leaves:
+            if not rest:
+                return None
+            pair = (rest.pop(0), node) if index & 1 else (node, rest.pop(0))
+            node = _node_hash(*pair)
+        index, leaves = index // 2, (leaves + 1) // 2
+    return None if rest else node
+
+
+def _level_above(level: Sequence[bytes]) -> list[bytes]:
+    paired = [_node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+    return [*paired, *level[len(paired) * 2 :]]  # an odd last node goes up unchanged
+
+
+def _node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def root(header: bytes, head: bytes, beacon: bytes) -> bytes:
@@ -113,6 +143,11 @@ def answers(
     """The drawn answers (m,), each a class outside its group's natural ones; excluded is (m, K)."""
     drawn = np.empty(len(group_keys), np.int64)
     for j, group_key in enumerate(group_keys):
-        allowed = np.flatnonzero(~excluded[j])
-        drawn[j] = allowed[draw_below(len(allowed), "answer", group_key, root_hash, j)]
+        drawn[j] = answer(group_key, root_hash, j, excluded[j])
     return drawn
+
+
+def answer(group_key: bytes, root_hash: bytes, group: int, excluded: npt.NDArray[np.bool_]) -> int:
+    """The drawn answer of one group, a class that is not among its natural ones; excluded is (K,)."""
+    allowed = np.flatnonzero(~excluded)
+    return int(allowed[draw_below(len(allowed), "answer", group_key, root_hash, group)])

@@ -118,7 +118,7 @@ def verify(
         answers=triggers.answers(key),
         order=run.of(triggers),
         alpha=alpha,
-        tests=tests * (triggers.groups if run.first_group else 1),
+        tests=tests * (triggers.groups if run.start_is_free else 1),
         stamped=stamped,
         sequential=sequential or (triggers.kept is None and not run.whole(triggers)),
     )
@@ -164,6 +164,13 @@ class Run:
     """Position in the order, not a group's number."""
     groups: int | None = None
     """How many to ask from there; None for all that are left."""
+    start_is_recorded: bool = False
+    """Stamped records, older than the suspect, say that the groups before were opened."""
+
+    @property
+    def start_is_free(self) -> bool:
+        """Whether the start could have been chosen by the answers."""
+        return self.first_group > 0 and not self.start_is_recorded
 
     def of(self, triggers: Triggers) -> list[int]:
         """The groups to ask, in order.
@@ -367,7 +374,7 @@ def _flags(heard: _Heard, run: Run, best: int) -> tuple[str, ...]:
         flags.append(KEPT)
     elif not question.stamped:
         flags.append("unstamped: owned needs p below alpha x 2^-64, and every group is asked")
-    if run.first_group and not kept:
+    if run.start_is_free and not kept:
         flags.append(
             f"asked from position {run.first_group} of the order on, which nothing fixes: "
             f"tests x {question.triggers.groups}"

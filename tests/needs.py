@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,22 @@ TOOLS = {
     "tflm": ("tflite_micro", "pip install 'edgewm[tflm]'"),
     "tensorflow": ("tensorflow", "pip install 'edgewm[train]'"),
     "matplotlib": ("matplotlib", "pip install 'edgewm[plots]'"),
+    "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
+    "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
+    "age": ("pyrage", "pip install 'edgewm[records]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
 """Tool: the module that it installs, and how to get it."""
 
 
+PROGRAMS = {"openssl": "apt-get install openssl"}
+
+
 def missing(name: str) -> bool:
-    """Whether a tool is not installed; found without importing it."""
+    """Whether a tool is not installed; found without importing or running it."""
+    if name in PROGRAMS:
+        return shutil.which(name) is None
     return importlib.util.find_spec(TOOLS[name][0]) is None
 
 
@@ -33,8 +42,9 @@ def needs(name: str) -> pytest.MarkDecorator:
     """A mark for a test that needs one tool, or real data under the name "data"."""
     if name == "data":
         return pytest.mark.skipif(data_folder() is None, reason="set EDGEWM_DATA to a data folder")
+    install = PROGRAMS[name] if name in PROGRAMS else TOOLS[name][1]
     absent = missing(name) and os.environ.get("EDGEWM_CI") != "1"
-    return pytest.mark.skipif(absent, reason=f"needs {name}: {TOOLS[name][1]}")
+    return pytest.mark.skipif(absent, reason=f"needs {name}: {install}")
 
 
 def data_folder() -> Path | None:

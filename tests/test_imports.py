@@ -25,20 +25,15 @@ RANKS = (
     (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
-        *(
-            "signed_sum",
-            "smoothed_tail",
-            "signed_evidence",
-            "sealed_file",
-            "regions",
-            "tilt",
-            "undecided",
-        ),
+        *("signed_sum", "smoothed_tail", "signed_evidence"),
+        *("sealed_file", "regions", "tilt", "undecided"),
+        *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
+        *("archive", "opened", "disclosure"),
     ),
     ("patterns", "runtimes", "adapters"),
     (
-        *("verification", "tilt_verification", "suspect", "fitting", "verdict", "doctor", "sheet"),
-        *("release", "comparison", "charts"),
+        *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
+        *("doctor", "sheet", "release", "comparison", "charts", "disclosed"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
     ("demo", "cli", "__init__", "__main__"),
@@ -60,6 +55,9 @@ MORE = {
     "runtimes.worker": {"flatbuffers"},
     "release": {"junitparser"},
     "charts": {"matplotlib"},
+    "envelope": {"securesystemslib"},
+    "timestamps": {"rfc3161_client"},
+    "disclosure": {"pyrage"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""

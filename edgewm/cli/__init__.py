@@ -22,12 +22,15 @@ from ..errors import EdgewmError
 _VERBS = {
     "ask": ("asking", "Write the secret inputs to be asked elsewhere."),
     "chart": ("charting", "Draw the margins or the hits of the owner's own files."),
+    "claim": ("recording", "Sign that a key committed to its triggers, before training."),
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
+    "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
     "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
     "keygen": ("secrets", "Make the owner's key."),
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Train marks into a .keras model that is trained already."),
+    "record": ("recording", "Add to, check, show or stamp the owner's records."),
     "triggers": ("secrets", "Make or show a set of secret inputs."),
     "verify": ("asking", "Ask a suspect and give a verdict with its error probability."),
 }

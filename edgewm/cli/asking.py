@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import BadInput
+from .proof import Proof, proof_options, run_after, verify_package, with_grounds
 from .secrets import passphrase
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ _ADAPTER = click.option(
 
 @click.command()
 @click.argument("suspect")
-@click.option(
-    "-t", "--triggers", "triggers_path", type=_IN, required=True, help="The trigger file."
-)
-@click.option("-k", "--key", "key_path", type=_IN, required=True, help="The owner's key file.")
+@click.option("-t", "--triggers", "triggers_path", type=_IN, help="The trigger file.")
+@click.option("-k", "--key", "key_path", type=_IN, help="The owner's key file.")
 @click.option("--on", multiple=True, default=["litert"], show_default=True, help="Runtime, or all.")
 @click.option(
     "--alpha", type=float, default=1e-6, show_default=True, help="Accepted false accusations."
@@ -49,11 +48,12 @@ _ADAPTER = click.option(
 )
 @click.option("--junit", type=_IN, help="Release gate: write a JUnit report (.xml).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as one JSON object.")
+@proof_options
 def verify(
     suspect: str,
     *,
-    triggers_path: Path,
-    key_path: Path,
+    triggers_path: Path | None,
+    key_path: Path | None,
     on: tuple[str, ...],
     alpha: float,
     tests: int,
@@ -65,6 +65,7 @@ def verify(
     min_hit_rate: float | None,
     junit: Path | None,
     as_json: bool,
+    proof: Proof,
 ) -> int:
     """Ask SUSPECT the secret questions and give a verdict.
 
@@ -81,6 +82,20 @@ def verify(
         raise BadInput("--try-adapters: got --adapter too, give one of them")
     chains = "try" if try_adapters else adapters
     part = sequential or groups is not None or first_group is not None
+    if proof.disclosure is not None:
+        refused = {
+            "--triggers": triggers_path is not None,
+            "--key": key_path is not None,
+            "--sequential, --groups, --first-group": part,
+            "--min-hit-rate, --junit": min_hit_rate is not None or junit is not None,
+        }
+        verdict, more = verify_package(
+            proof, suspect, on=on, alpha=alpha, tests=tests, chains=chains, refused=refused
+        )
+        return _told(verdict, None, as_json=as_json, more=more)
+    if triggers_path is None or key_path is None:
+        option = "--triggers" if triggers_path is None else "--key"
+        raise BadInput(f"{option}: got nothing, give the file (or a --disclosure)")
     gate = gate_of(suspect, on=on, min_hit_rate=min_hit_rate, junit=junit, part=part)
     with nullcontext() if gate is None else gate.reporting():
         # children load their interpreters while this process loads numpy
@@ -97,25 +112,29 @@ def verify(
         memory = SpentGroups.beside(triggers_path, held.sha256)
         if first_group is None:
             first_group = memory.first_unspent() if groups is not None and spends else 0
+        grounds = proof.grounds(held, key)
         asked_run = verification.Run(first_group=first_group, groups=groups)
+        asked_run = run_after(grounds, asked_run, held)
         if spends:  # a wrong key or alpha is refused before groups count as shown
             held.answers(key)
             stats.owned(0.0, alpha=alpha, tests=tests, stamped=False)
             fitting.chains_for(chains, triggers=held, facts=None, single=True)
-            memory.mark(first_group, len(asked_run.of(held)), suspect)
+            memory.mark(asked_run.first_group, len(asked_run.of(held)), suspect)
         verdict = verification.verify(
             suspect,
             triggers=held,
             key=key,
             on=asked,
             alpha=alpha,
-            tests=tests,
+            tests=tests if grounds is None else tests * grounds.claims,
             sequential=sequential,
+            stamped=grounds is not None and grounds.stamp is not None,
             run=asked_run,
             adapters=chains,
         )
+        verdict, more = with_grounds(verdict, grounds)
         release = None if gate is None else gate.judge(verdict)
-    return _told(verdict, release, as_json=as_json)
+    return _told(verdict, release, as_json=as_json, more=more)
 
 
 @click.command()
@@ -179,10 +198,10 @@ def ask(
         click.echo(f"wrote {len(chosen)} inputs to {out}; with their labels: {then}")
 
 
-def _told(verdict: Verdict, release: Release | None, *, as_json: bool) -> int:
-    """Print the verdict, and what the release gate says of it; the exit code."""
+def _told(verdict: Verdict, release: Release | None, *, as_json: bool, more: dict[str, Any]) -> int:
+    """Print the verdict, and what the release gate and records say of it; the exit code."""
     if as_json:
-        more = {} if release is None else {"release": release.as_dict()}
+        more = more if release is None else {**more, "release": release.as_dict()}
         click.echo(json.dumps({**verdict.as_dict(), **more}))
     else:
         _print_verdict(verdict)
@@ -220,6 +239,8 @@ def _print_verdict(verdict: Verdict) -> None:
         )
     if verdict.adapters:
         click.echo(f"adapters: {' '.join(verdict.adapters)}")
+    if verdict.stamped:
+        click.echo("the claim was stamped before the suspect was seen")
     for flag in verdict.flags:
         click.echo(f"note: {flag}")
     for part in verdict.not_run:
