@@ -128,13 +128,14 @@ class _Tree:
         self, places: npt.NDArray[np.float64], axes: npt.NDArray[np.float64], leaves: int
     ) -> int:
         """The node over these places (n, axes), or the leaf where they are not divided further."""
+        if leaves <= 1 or len(axes) == 0:
+            return self._leaf()
         widest = int(np.argmax(places.std(axis=0)))
         first = leaves // 2
-        threshold = float(np.quantile(places[:, widest], first / leaves)) if leaves > 1 else 0.0
+        threshold = float(np.quantile(places[:, widest], first / leaves))
         low = places[:, widest] <= threshold
-        if leaves <= 1 or low.all() or not low.any():
-            self.leaves += 1
-            return -self.leaves
+        if low.all():
+            return self._leaf()
         node = len(self.thresholds)
         self.directions.append(axes[widest])
         self.thresholds.append(threshold)
@@ -144,6 +145,10 @@ class _Tree:
             self.divide(places[~low], axes, leaves - first),
         ]
         return node
+
+    def _leaf(self) -> int:
+        self.leaves += 1
+        return -self.leaves
 
 
 def _with_questions(pairs: Whole, *, least: float) -> Iterator[tuple[int, int]]:
@@ -162,5 +167,6 @@ def _components(places: npt.NDArray[np.floating[Any]], count: int) -> npt.NDArra
         kept = [k for k in np.argsort(-widths)[:count] if widths[k] > 1e-9 * max(widths[-1], 1e-30)]
         rows = mixtures[:, kept].T @ centred
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    return np.asarray(vectors[:, ::-1][:, :count].T)
+    widths, vectors = np.linalg.eigh(centred.T @ centred)
+    kept = [k for k in np.argsort(-widths)[:count] if widths[k] > 1e-9 * max(widths[-1], 1e-30)]
+    return np.asarray(vectors[:, kept].T)

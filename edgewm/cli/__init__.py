@@ -31,6 +31,7 @@ _VERBS = {
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Train marks into a .keras model that is trained already."),
     "record": ("recording", "Add to, check, show or stamp the owner's records."),
+    "tilt": ("tilting", "Make, show or ask a mark without triggers."),
     "triggers": ("secrets", "Make or show a set of secret inputs."),
     "verify": ("asking", "Ask a suspect and give a verdict with its error probability."),
 }

@@ -12,6 +12,7 @@ import click
 from ..errors import BadInput
 from .proof import Proof, proof_options, run_after, verify_package, with_grounds
 from .secrets import passphrase
+from .tilting import tilt_lines, verify_tilt
 
 if TYPE_CHECKING:
     from ..release import Release
@@ -27,6 +28,10 @@ _ADAPTER = click.option(
 @click.argument("suspect")
 @click.option("-t", "--triggers", "triggers_path", type=_IN, help="The trigger file.")
 @click.option("-k", "--key", "key_path", type=_IN, help="The owner's key file.")
+@click.option("--tilt", "tilt_path", type=_IN, help="A tilt file: ordinary inputs are asked.")
+@click.option(
+    "--natural-queries", type=int, help="Ask only so many inputs of the tilt; name it beforehand."
+)
 @click.option("--on", multiple=True, default=["litert"], show_default=True, help="Runtime, or all.")
 @click.option(
     "--alpha", type=float, default=1e-6, show_default=True, help="Accepted false accusations."
@@ -54,6 +59,8 @@ def verify(
     *,
     triggers_path: Path | None,
     key_path: Path | None,
+    tilt_path: Path | None,
+    natural_queries: int | None,
     on: tuple[str, ...],
     alpha: float,
     tests: int,
@@ -69,6 +76,7 @@ def verify(
 ) -> int:
     """Ask SUSPECT the secret questions and give a verdict.
 
+    With --tilt ordinary inputs are asked too, or alone: they tell a clone from an innocent model.
     SUSPECT is a .tflite file, answers:file=A.npz (labels collected elsewhere, see edgewm ask) or
     exec:command=... (a program that reads inputs and prints labels). Exit code 0: owned, 1: not shown.
 
@@ -87,12 +95,35 @@ def verify(
             "--triggers": triggers_path is not None,
             "--key": key_path is not None,
             "--sequential, --groups, --first-group": part,
+            "--tilt": tilt_path is not None,
             "--min-hit-rate, --junit": min_hit_rate is not None or junit is not None,
         }
         verdict, more = verify_package(
             proof, suspect, on=on, alpha=alpha, tests=tests, chains=chains, refused=refused
         )
         return _told(verdict, None, as_json=as_json, more=more)
+    if tilt_path is not None:
+        verdict, more = verify_tilt(
+            suspect,
+            tilt_path=tilt_path,
+            triggers_path=triggers_path,
+            key_path=key_path,
+            on=on,
+            alpha=alpha,
+            tests=tests,
+            sequential=sequential,
+            natural_queries=natural_queries,
+            adapters=adapters,
+            proof=proof,
+            refused={
+                "--try-adapters": try_adapters,
+                "--groups, --first-group": groups is not None or first_group is not None,
+                "--min-hit-rate, --junit": min_hit_rate is not None or junit is not None,
+            },
+        )
+        return _told(verdict, None, as_json=as_json, more=more)
+    if natural_queries is not None:
+        raise BadInput("--natural-queries: says how a tilt is asked, give --tilt too")
     if triggers_path is None or key_path is None:
         option = "--triggers" if triggers_path is None else "--key"
         raise BadInput(f"{option}: got nothing, give the file (or a --disclosure)")
@@ -226,8 +257,10 @@ def _print_verdict(verdict: Verdict) -> None:
         for result in verdict.runtimes
     ]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    for row in (columns, *rows):
+    for row in (columns, *rows) if verdict.groups else ():
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
+    for line in tilt_lines(verdict):
+        click.echo(line)
     word = click.style("OWNED" if verdict.owned else "NOT SHOWN", bold=True)
     if verdict.p_value is None:
         worst = verdict.worst
