@@ -94,6 +94,57 @@ def read_samples(data: str) -> Samples:
     return _numbers(path, inputs), held_out
 
 
+def through_a_cheap_camera(
+    pictures: npt.NDArray[np.float32], count: int, *, seed: int, noise: float = 0.25
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Pictures as a moving, noisy camera sees them: turned, shifted, scaled, grainy.
+
+    What a network on a device is asked is never the file of a data set. The task becomes harder, and a
+    few hundred pictures become as many as are wanted.
+
+    Args:
+        pictures: (n, height, width, channels), 0 to 1.
+        count: how many to take, each of a picture drawn at random.
+        seed: of numpy's generator; this is data for a demonstration, no secret.
+        noise: standard deviation of the grain.
+
+    Returns:
+        float32 (count, height, width, channels), 0 to 1, and the picture each was made from, (count,).
+    """
+    random = np.random.default_rng(seed)
+    chosen = random.integers(0, len(pictures), count)
+    angles = random.uniform(-0.45, 0.45, count)
+    shifts, scales = random.uniform(-1.2, 1.2, (count, 2)), random.uniform(0.8, 1.2, count)
+    height, width = pictures.shape[1:3]
+    rows, columns = np.mgrid[:height, :width].astype(np.float64)
+    y, x = rows - (height - 1) / 2, columns - (width - 1) / 2
+    cosines, sines = (f(angles)[:, None, None] / scales[:, None, None] for f in (np.cos, np.sin))
+    y_from = cosines * y - sines * x + (height - 1) / 2 + shifts[:, :1, None]
+    x_from = sines * y + cosines * x + (width - 1) / 2 + shifts[:, 1:, None]
+    seen = _bilinear(pictures, chosen, y_from, x_from)
+    seen += random.normal(0.0, noise, seen.shape)
+    return np.clip(seen, 0.0, 1.0).astype(np.float32), chosen
+
+
+def _bilinear(
+    pictures: npt.NDArray[np.float32],
+    chosen: npt.NDArray[np.int64],
+    y: npt.NDArray[np.float64],
+    x: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Pictures at fractional places (count, height, width); dark outside."""
+    padded = np.pad(pictures.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    low = np.array(padded.shape[1:3]) - 2
+    y, x = np.clip(y + 1, 0, low[0] + 0.999), np.clip(x + 1, 0, low[1] + 0.999)
+    y0, x0 = y.astype(np.int64), x.astype(np.int64)
+    down, right = (y - y0)[..., None], (x - x0)[..., None]
+    at = chosen[:, None, None]
+    upper = padded[at, y0, x0] * (1 - right) + padded[at, y0, x0 + 1] * right
+    lower = padded[at, y0 + 1, x0] * (1 - right) + padded[at, y0 + 1, x0 + 1] * right
+    mixed: npt.NDArray[np.float64] = upper * (1 - down) + lower * down
+    return mixed
+
+
 def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     """The arrays of an .npz by name; that of an .npy under no name."""
     try:
