@@ -204,6 +204,7 @@ def test_verifying_imports_nothing_heavy(arguments: list[str]):
     assert not {m.split(".")[0] for m in found} & {"ai_edge_litert", "tflite_runtime"}  # in a child
     assert "edgewm.verification" in found
     assert not {m for m in found if m.startswith("edgewm.adapters")}
+    assert not found & {"edgewm.claims", "edgewm.ledger", "edgewm.timestamps", "edgewm.disclosure"}
 
 
 @needs("litert")
