@@ -96,7 +96,7 @@ def test_the_docs_check_the_golden_records_without_edgewm(tmp_path: Path):
         done = run([sys.executable, "-c", python] if kind == "python" else line, folder)
         assert done.returncode == 0, done.stderr
     record = folder / "ledger" / "00000003-marked.json"
-    record.write_bytes(record.read_bytes().replace(b"payload", b"Payload", 1))
+    record.write_bytes(record.read_bytes().replace(b"eyJ", b"eyK", 1))
     assert run([sys.executable, "-c", python], folder).returncode != 0
 
 
