@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .authorities import Trust
 from .errors import BadInput, DoesNotCheck
 from .ledger import Ledger
 from .records import Record, Subject
-from .timestamps import Stamp, Trust, check_reply, make_request
+from .timestamps import Stamp, check_reply, make_request
 
 if TYPE_CHECKING:
     from .key import Key

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .archive import pack, unpack
+from .authorities import Trust
 from .claims import (
     Grounds,
     StampFiles,
@@ -37,7 +38,6 @@ from .errors import BadInput, DoesNotCheck
 from .ledger import Ledger
 from .opened import OpenedGroups, open_groups, read_opened
 from .records import Record, Subject, read_record
-from .timestamps import Trust
 
 if TYPE_CHECKING:
     from .key import Key

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from edgewm.audit import audit
+from edgewm.authorities import read_trust
 from edgewm.claims import grounds
 from edgewm.disclosed import verify_disclosure
 from edgewm.disclosure import package_grounds, read_package
 from edgewm.errors import DoesNotCheck
 from edgewm.ledger import Ledger
-from edgewm.timestamps import read_trust
 from tests import golden
 from tests.ledgers import KEY, TRIGGERS
 from tests.needs import needs

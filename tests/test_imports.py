@@ -27,6 +27,7 @@ RANKS = (
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
         *("signed_sum", "smoothed_tail", "signed_evidence"),
         *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
+        *("cms", "authorities"),
         *("archive", "opened", "disclosure"),
     ),
     ("patterns", "runtimes", "adapters"),

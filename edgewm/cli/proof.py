@@ -19,9 +19,9 @@ from ..errors import BadInput
 if TYPE_CHECKING:
     import datetime as dt
 
+    from ..authorities import Trust
     from ..claims import Grounds
     from ..key import Key
-    from ..timestamps import Trust
     from ..triggers import Triggers
     from ..verdict import Verdict
     from ..verification import Run
@@ -102,7 +102,7 @@ class Proof:
 
     def trust(self) -> Trust:
         """Whose stamps count."""
-        from ..timestamps import read_trust
+        from ..authorities import read_trust
 
         return read_trust(self.roots, self.crls)
 
