@@ -24,9 +24,9 @@ from tests.needs import needs
 from tests.recordings import saying
 
 pytestmark = [needs("rfc3161"), needs("securesystemslib")]
-HEAD = "4c9024248af3229f1c11c9df1ae9d9ac7b099dd107bffc63d4aec689632b188f"
-STAMPED = dt.datetime(2026, 11, 26, 2, 6, 22, tzinfo=dt.UTC)
-SEEN = dt.datetime(2026, 11, 26, 2, 6, 25, tzinfo=dt.UTC)
+HEAD = "2bcd07800887187a51e8390574597ba07ae5fbc5ced524bdc5f080824139c71a"
+STAMPED = dt.datetime(2026, 11, 26, 2, 25, 55, tzinfo=dt.UTC)
+SEEN = dt.datetime(2026, 11, 26, 2, 25, 58, tzinfo=dt.UTC)
 LONG_AFTER = dt.datetime(2126, 1, 1, tzinfo=dt.UTC)
 LEDGER = Ledger(folder=golden.RECORDS / "ledger")
 DOCS = Path(__file__).parent.parent / "docs"
