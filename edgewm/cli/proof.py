@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 _IN = click.Path(path_type=Path)
 _OPTIONS = (
-    click.option("--ledger", type=_IN, help="The owner's records: lets a stamped claim count."),
+    click.option(
+        "--ledger", type=_IN, help="The owner's records: a stamped claim counts; claims are tests."
+    ),
     click.option("--claim", type=int, help="Number of the claim to use, of several."),
     click.option(
         "--disclosure", type=_IN, help="A package of opened groups, in place of triggers and key."
