@@ -25,6 +25,9 @@ _PACKAGES = (
     "ai-edge-litert",
     "tflite-runtime",
     "tflite-micro",
+    "cryptography",
+    "securesystemslib",
+    "rfc3161-client",
 )
 
 

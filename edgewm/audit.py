@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .authorities import Trust
 from .claims import disclosures, opened_groups, stamps_of
 from .errors import DoesNotCheck
 from .ledger import Ledger
 from .records import BEFORE_THE_FIRST, Record
-from .timestamps import Stamp, Trust
+from .timestamps import Stamp
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .authorities import Trust
 from .errors import BadInput, DoesNotCheck
 from .ledger import Ledger
 from .records import Record, Subject
-from .timestamps import Stamp, Trust, check_reply, make_request
+from .timestamps import Stamp, check_reply, make_request
 
 if TYPE_CHECKING:
     from .key import Key
@@ -61,6 +62,8 @@ class Grounds:
     claim: Record
     stamp: Stamp | None
     """The earliest stamp of the claim that is older than the suspect; None for an unstamped claim."""
+    suspect_seen: dt.datetime
+    """Since when the suspect is known to have existed, as whoever judges says; UTC."""
     claims: int
     """Different trigger roots that the ledger claims: each is a test."""
     first_group: int
@@ -76,6 +79,7 @@ class Grounds:
             "record": self.claim.number,
             "sha256": self.claim.sha256,
             "claims": self.claims,
+            "suspect_seen": self.suspect_seen.isoformat(),
             "stamped_at": None if stamp is None else stamp.time.isoformat(),
             "authority": None if stamp is None else stamp.authority,
             "notes": list(self.notes),
@@ -206,8 +210,8 @@ def stamps_of(ledger: Ledger, records: Sequence[Record], stamped: Record) -> lis
 
 def earliest(
     stamps: Sequence[StampFiles], *, trust: Trust, before: dt.datetime, now: dt.datetime
-) -> tuple[Stamp | None, tuple[str, ...]]:
-    """The earliest good stamp older than a date, and what is wrong with the others.
+) -> tuple[tuple[Record, Stamp] | None, tuple[str, ...]]:
+    """The earliest good stamp older than a date with its record, and what is wrong with the others.
 
     Raises:
         DoesNotCheck: there are stamps, and none is good and old enough.
@@ -220,7 +224,7 @@ def earliest(
             wrong.append(str(error))
             continue
         if stamp.latest < before:
-            good.append(stamp)
+            good.append((files.record, stamp))
         else:
             wrong.append(
                 f"{files.argument}: made at {stamp.latest:%Y-%m-%d %H:%M:%S} UTC, not before the "
@@ -228,7 +232,7 @@ def earliest(
             )
     if wrong and not good:
         raise DoesNotCheck("; ".join(wrong))
-    return min(good, key=lambda stamp: stamp.latest, default=None), tuple(wrong)
+    return min(good, key=lambda pair: pair[1].latest, default=None), tuple(wrong)
 
 
 def check_seen(suspect_seen: dt.datetime, now: dt.datetime) -> None:
@@ -279,7 +283,7 @@ def grounds(
     for claim in named:
         _check_names(claim, triggers, key)
     files = [stamp for claim in named for stamp in stamps_of(ledger, records, claim)]
-    stamp, wrong = earliest(files, trust=trust, before=suspect_seen, now=now)
+    found, wrong = earliest(files, trust=trust, before=suspect_seen, now=now)
     notes = list(wrong)
     if not files:
         notes.append(f"claim {named[0].number} has no stamp: edgewm record stamp")
@@ -292,8 +296,9 @@ def grounds(
         now=now,
     )
     return Grounds(
-        claim=named[0],
-        stamp=stamp,
+        claim=named[0] if found is None else found[0],
+        stamp=None if found is None else found[1],
+        suspect_seen=suspect_seen,
         claims=len({record.details["trigger_root"] for record in claims}),
         first_group=opened_groups(opened),
         start_is_recorded=bool(opened) and fixed,

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .archive import pack, unpack
+from .authorities import Trust
 from .claims import (
     Grounds,
     StampFiles,
@@ -37,7 +38,6 @@ from .errors import BadInput, DoesNotCheck
 from .ledger import Ledger
 from .opened import OpenedGroups, open_groups, read_opened
 from .records import Record, Subject, read_record
-from .timestamps import Trust
 
 if TYPE_CHECKING:
     from .key import Key
@@ -194,13 +194,14 @@ def package_grounds(
             "the suspect was seen later: opened groups count only against older suspects"
         )
     stamps = [stamp for stamp in package.stamps if stamp.record == package.claim]
-    stamp, notes = earliest(stamps, trust=trust, before=suspect_seen, now=now)
+    found, notes = earliest(stamps, trust=trust, before=suspect_seen, now=now)
     if not stamps:
         notes = ("the claim has no stamp",)
     fixed = all_stamped(package.earlier, package.stamps, trust=trust, before=suspect_seen, now=now)
     return Grounds(
         claim=package.claim,
-        stamp=stamp,
+        stamp=None if found is None else found[1],
+        suspect_seen=suspect_seen,
         claims=max(1, disclosure.details["claims"]),
         first_group=package.groups.first_group,
         start_is_recorded=bool(package.earlier) and fixed,

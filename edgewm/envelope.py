@@ -48,7 +48,7 @@ def seal(payload: bytes, key: Key) -> bytes:
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    _check_installed()
+    check_installed()
     from securesystemslib.dsse import Envelope
     from securesystemslib.signer import CryptoSigner
 
@@ -72,7 +72,7 @@ def unseal(content: bytes, *, argument: str) -> Opened:
         raise DoesNotCheck(
             f"{argument}: not a signed record as edgewm writes it, use an unchanged copy"
         )
-    _check_installed()
+    check_installed()
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import VerificationError
 
@@ -101,7 +101,12 @@ def _strict_base64(text: bytes) -> bytes | None:
     return raw if base64.b64encode(raw) == text else None
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Refuse to begin where records cannot be made.
+
+    Raises:
+        BadInput: securesystemslib is not installed.
+    """
     try:
         import securesystemslib  # noqa: F401
     except ImportError:

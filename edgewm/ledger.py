@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .envelope import check_installed
 from .errors import BadInput, DoesNotCheck
 from .files import write_new
 from .records import BEFORE_THE_FIRST, Record, Subject, make_record, read_record
@@ -63,6 +64,7 @@ class Ledger:
             BadInput: the folder cannot be written, details that are no record's, another owner's key.
             DoesNotCheck: the last record does not check.
         """
+        check_installed()
         self._make()
         with self._locked():
             last = self._last()

@@ -6,11 +6,13 @@ order and its answer; nothing follows for a group that stays closed.
 
 opened.json:
 
-    {"format": "edgewm-opened-1", "header": TEXT, "beacon": HEX, "first_group": N, "shape": [...],
-     "inputs_sha256": HEX, "value_range": [low, high] or null,
+    {"format": "edgewm-opened-1", "header": TEXT, "beacon": HEX, "salt": HEX, "provenance": TEXT,
+     "first_group": N, "shape": [...], "inputs_sha256": HEX,
      "opened": [{"group": j, "inputs": COUNT, "excluded": [...], "key": HEX, "path": [HEX, ...]}, ...]}
 
-inputs.f4 holds the inputs of the groups one after the other, float32, little-endian, C order.
+inputs.f4 holds the inputs of the groups one after the other, float32, little-endian, C order. Salt and
+provenance are public and hang on the set's digest, which the claim names; without them the value range, to
+which adapters map, could be chosen by the answers.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ import numpy.typing as npt
 
 from . import commitment
 from .errors import DoesNotCheck
+from .hashing import H
+from .records import no_name_twice
 
 if TYPE_CHECKING:
     from .key import Key
@@ -60,7 +64,7 @@ class OpenedGroups:
     excluded: npt.NDArray[np.bool_] = field(repr=False)
     sha256: str
     """Digest of the whole set, as the claim names it."""
-    provenance: bytes = b"{}"
+    provenance: bytes = field(repr=False)
     kept: None = None
 
     @property
@@ -118,7 +122,8 @@ def open_groups(triggers: Triggers, key: Key, first_group: int, groups: int) -> 
         "first_group": first_group,
         "shape": list(triggers.shape),
         "inputs_sha256": hashlib.sha256(inputs).hexdigest(),
-        "value_range": json.loads(triggers.provenance).get("value_range"),
+        "salt": triggers.salt.hex(),
+        "provenance": triggers.provenance.decode("utf-8"),
         "opened": [
             {
                 "group": j,
@@ -150,7 +155,7 @@ def read_opened(
             group that was left out.
     """
     try:
-        parsed = json.loads(held)
+        parsed = json.loads(held, object_pairs_hook=no_name_twice)
         if (
             parsed["format"] != FORMAT
             or hashlib.sha256(inputs).hexdigest() != parsed["inputs_sha256"]
@@ -167,12 +172,15 @@ def _opened(
     """Raises ValueError and its kin for whatever does not fit."""
     header, beacon = held["header"].encode("utf-8"), bytes.fromhex(held["beacon"])
     facts = json.loads(header)
-    classes, parts = int(facts["classes"]), held["opened"]
+    classes, parts = _whole(facts["classes"]), held["opened"]
     if facts["version"] != 1 or not 0 < groups <= _MOST_GROUPS or facts["groups"] != groups:
         raise ValueError("the header is of another version, or of another number of groups")
-    first = int(held["first_group"])
+    provenance = held["provenance"].encode("utf-8")
+    if H("triggers", root, bytes.fromhex(held["salt"]), provenance).hex() != sha256:
+        raise ValueError("salt or provenance are not those of the set that is claimed")
+    first = _whole(held["first_group"])
     expected = commitment.order(root, groups)[first : first + len(parts)] if first >= 0 else []
-    if not parts or [part["group"] for part in parts] != expected:
+    if not parts or [_whole(part["group"]) for part in parts] != expected:
         raise ValueError(
             "the opened groups are not a run of the committed order: one is missing or out of place"
         )
@@ -202,13 +210,16 @@ def _opened(
         group_ids=np.array([*ids, *closed], np.int32),
         excluded=excluded,
         sha256=sha256,
-        provenance=json.dumps({"value_range": held["value_range"]}).encode("utf-8"),
+        provenance=provenance,
     )
 
 
 def _rows(held: Mapping[str, Any], raw: bytes) -> list[npt.NDArray[np.float32]]:
     """The inputs of each opened group, (its size, *shape)."""
-    shape, counts = [int(d) for d in held["shape"]], [int(p["inputs"]) for p in held["opened"]]
+    shape, counts = (
+        [_whole(d) for d in held["shape"]],
+        [_whole(p["inputs"]) for p in held["opened"]],
+    )
     if not shape or min([*shape, *counts]) < 1:
         raise ValueError("an empty group or shape")
     if math.prod(shape) * sum(counts) * _FLOAT.itemsize != len(raw):
@@ -219,8 +230,15 @@ def _rows(held: Mapping[str, Any], raw: bytes) -> list[npt.NDArray[np.float32]]:
     return np.split(inputs, np.cumsum(counts)[:-1])
 
 
+def _whole(value: Any) -> int:
+    """A whole number and nothing that is merely equal to one: 1.0 and true would index otherwise."""
+    if type(value) is not int:
+        raise ValueError(f"{value!r} where a whole number was expected")
+    return value
+
+
 def _natural(classes: Any, known: int) -> list[int]:
-    found = [int(c) for c in classes]
+    found = [_whole(c) for c in classes]
     if found != sorted(set(found)) or any(not 0 <= c < known for c in found):
         raise ValueError("natural classes that are none")
     if len(found) > max(known - 2, 0):

@@ -158,7 +158,7 @@ def read_record(content: bytes, *, argument: str) -> Record:
     """
     opened = unseal(content, argument=argument)
     try:
-        record = _record(json.loads(opened.payload, object_pairs_hook=_no_name_twice), content)
+        record = _record(json.loads(opened.payload, object_pairs_hook=no_name_twice), content)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DoesNotCheck(
             f"{argument}: the signed statement is no edgewm record of version 1: {error}"
@@ -228,8 +228,12 @@ def _digest(value: Any, name: str) -> str:
     return value
 
 
-def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two readers would take different ones of two values under one name."""
+def no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An `object_pairs_hook`: two readers would take different ones of two values under one name.
+
+    Raises:
+        ValueError: a name stands twice.
+    """
     held = dict(pairs)
     if len(held) != len(pairs):
         raise ValueError("a name stands twice in one object")

@@ -4,46 +4,29 @@ The request holds a SHA-256 and a nonce; the reply is kept as received and judge
 certificates must be valid then, not now (`openssl ts -verify -attime`), and a stamp made after its
 certificate's end is refused. rfc3161-client (on OpenSSL) checks the signature and the chain; checked here
 are the digest, the nonce, the purpose and dates of the signer, that the signed attributes name the signer
-(RFC 5035), and revocation lists. Trust comes from whoever checks: root certificates are always passed in.
+(RFC 5035), and revocation lists. The chain is followed here once more: rfc3161-client before 1.0.9 took half
+of the replies whose chain ends in a root that is not the one passed in, but has its name.
+Trust comes from whoever checks: root certificates are always passed in.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import der
+from .authorities import Trust, check_not_revoked, leads_to
+from .cms import certificates_in, names_certificate, signed_attributes, signer_of
 from .errors import BadInput, DoesNotCheck
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate, CertificateRevocationList
+    from cryptography.x509 import Certificate
 
 _SHA256_OID = bytes.fromhex("0609608648016503040201")
-_SIGNING_CERTIFICATE = {
-    "1.2.840.113549.1.9.16.2.12": "sha1",
-    "1.2.840.113549.1.9.16.2.47": "sha256",
-}
-_ESS_DIGESTS = {
-    "2.16.840.1.101.3.4.2.1": "sha256",
-    "2.16.840.1.101.3.4.2.2": "sha384",
-    "2.16.840.1.101.3.4.2.3": "sha512",
-}
-# RFC 3161, section 4: after these, stamps from before the revocation stay good.
-_HARMLESS = {"unspecified", "affiliationChanged", "superseded", "cessationOfOperation"}
 _CLOCK_SLACK = dt.timedelta(minutes=10)
 _LARGEST_REPLY_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trust:
-    """Whose word counts."""
-
-    roots: tuple[Certificate, ...]
-    revoked: tuple[CertificateRevocationList, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,18 +112,25 @@ def check_reply(
         raise BadInput("--tsa-root: got none, give the root certificate of the authority (.pem)")
     try:
         parsed = _parsed(reply)
-        info, signer, attributes = parsed.tst_info, _signer_of(reply), _signed_attributes(reply)
+        info, signer, attributes = parsed.tst_info, signer_of(reply), signed_attributes(reply)
     except _Refused as refused:
         raise DoesNotCheck(f"{argument}: {refused}") from None
-    except (ValueError, OverflowError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise DoesNotCheck(
-            f"{argument}: cut short, or no RFC 3161 reply: {str(error).split(', location')[0]}"
+            f"{argument}: no RFC 3161 reply, or cut short or changed: "
+            f"{str(error).split(', location')[0]}"
         ) from None
     _check_says(info, request, sha256, argument)
     time = info.gen_time.astimezone(dt.UTC)
     _check_signer(signer, attributes, time, argument)
     _check_chain(parsed, trust, sha256, argument)
-    _check_not_revoked(signer, _certificates(reply), trust, time, argument)
+    certificates = certificates_in(reply)
+    if not leads_to(trust.roots, signer, certificates, time):
+        raise DoesNotCheck(
+            f"{argument}: the signature or its certificates do not check against --tsa-root: no chain "
+            "from the signer to a root given, valid at the stamp's time"
+        )
+    check_not_revoked(signer, certificates, trust, time, argument)
     if time > now + _CLOCK_SLACK:
         raise DoesNotCheck(f"{argument}: stamped at {time:%Y-%m-%d %H:%M:%S} UTC, which is not yet")
     return Stamp(
@@ -149,31 +139,6 @@ def check_reply(
         authority=signer.subject.rfc4514_string(),
         serial_number=info.serial_number,
     )
-
-
-def read_trust(roots: Sequence[Path], revocation_lists: Sequence[Path] = ()) -> Trust:
-    """Root certificates (.pem, several in one file allowed) and revocation lists (.pem or DER).
-
-    Raises:
-        BadInput: a file that cannot be read or holds no such thing.
-    """
-    from cryptography import x509
-
-    found: list[Certificate] = []
-    for path in roots:
-        try:
-            found += x509.load_pem_x509_certificates(path.read_bytes())
-        except (OSError, ValueError):
-            raise BadInput(f"--tsa-root: {path} is no file of certificates (.pem)") from None
-    revoked: list[CertificateRevocationList] = []
-    for path in revocation_lists:
-        try:
-            content = path.read_bytes()
-            load = x509.load_pem_x509_crl if b"-----BEGIN" in content else x509.load_der_x509_crl
-            revoked.append(load(content))
-        except (OSError, ValueError):
-            raise BadInput(f"--crl: {path} is no certificate revocation list") from None
-    return Trust(roots=tuple(found), revoked=tuple(revoked))
 
 
 class _Refused(Exception):
@@ -248,7 +213,7 @@ def _check_signer(
             "(it had expired, or was not valid yet)"
         )
     try:
-        named = _names_certificate(attributes, signer)
+        named = names_certificate(attributes, signer)
     except (ValueError, IndexError):
         named = False
     if not named:
@@ -269,39 +234,6 @@ def _check_chain(parsed: Any, trust: Trust, sha256: bytes, argument: str) -> Non
         ) from None
 
 
-def _check_not_revoked(
-    signer: Certificate,
-    certificates: Sequence[Certificate],
-    trust: Trust,
-    time: dt.datetime,
-    argument: str,
-) -> None:
-    """RFC 3161 section 4: a harmless reason leaves earlier stamps good, any other leaves none."""
-    from cryptography import x509
-
-    issuers: list[Any] = [
-        c.public_key() for c in (*certificates, *trust.roots) if c.subject == signer.issuer
-    ]
-    for revoked in trust.revoked:
-        if revoked.issuer != signer.issuer:
-            continue
-        if not any(revoked.is_signature_valid(key) for key in issuers):
-            raise DoesNotCheck("--crl: not signed by the one who issued the signer's certificate")
-        entry = revoked.get_revoked_certificate_by_serial_number(signer.serial_number)
-        if entry is None:
-            continue
-        try:
-            reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-        except x509.ExtensionNotFound:
-            reason = "no reason given"
-        if reason in _HARMLESS and time < entry.revocation_date_utc:
-            continue
-        raise DoesNotCheck(
-            f"{argument}: the signer's certificate was revoked on "
-            f"{entry.revocation_date_utc:%Y-%m-%d} ({reason})"
-        )
-
-
 def _accuracy(info: Any) -> dt.timedelta:
     accuracy = info.accuracy
     if accuracy is None:
@@ -311,61 +243,3 @@ def _accuracy(info: Any) -> dt.timedelta:
         milliseconds=accuracy.millis or 0,
         microseconds=accuracy.micros or 0,
     )
-
-
-def _signed_data(reply: bytes) -> list[der.Node]:
-    _, token = der.read(reply).parts
-    return token.parts[1].parts[0].parts
-
-
-def _signer_info(reply: bytes) -> list[der.Node]:
-    signers = _signed_data(reply)[-1].parts
-    if len(signers) != 1:
-        raise ValueError(f"{len(signers)} signers, expected one")
-    return signers[0].parts
-
-
-def _signer_of(reply: bytes) -> Certificate:
-    """The certificate in the reply that the signature names by issuer and serial number."""
-    issuer, serial_number = _signer_info(reply)[1].parts
-    for certificate in _certificates(reply):
-        same = certificate.issuer.public_bytes() == issuer.encoded
-        if same and der.whole_number(certificate.serial_number) == serial_number.encoded:
-            return certificate
-    raise _Refused("the reply holds no certificate of its signer")
-
-
-def _certificates(reply: bytes) -> list[Certificate]:
-    from cryptography import x509
-
-    fields = [field for field in _signed_data(reply) if field.tag == der.FIRST]
-    try:
-        return [
-            x509.load_der_x509_certificate(part.encoded) for field in fields for part in field.parts
-        ]
-    except x509.InvalidVersion as error:
-        raise ValueError(str(error)) from None
-
-
-def _signed_attributes(reply: bytes) -> list[der.Node]:
-    found = _signer_info(reply)[3]
-    if found.tag != der.FIRST:
-        raise ValueError("the signature has no signed attributes")
-    return found.parts
-
-
-def _names_certificate(attributes: Sequence[der.Node], signer: Certificate) -> bool:
-    """Whether a signed attribute (ESSCertID of RFC 2634, ESSCertIDv2 of RFC 5035) is this one's digest."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    encoded = signer.public_bytes(Encoding.DER)
-    for attribute in attributes:
-        digest = _SIGNING_CERTIFICATE.get(der.dotted(attribute.parts[0]))
-        if digest is None:
-            continue
-        first = attribute.parts[1].parts[0].parts[0].parts[0].parts
-        if first[0].tag == der.SEQUENCE:  # v2 names its digest unless it is SHA-256
-            digest = _ESS_DIGESTS[der.dotted(first[0].parts[0])]
-            first = first[1:]
-        return hashlib.new(digest, encoded, usedforsecurity=False).digest() == first[0].content
-    return False

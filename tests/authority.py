@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edgewm import der
-from edgewm.timestamps import Trust
+from edgewm.authorities import Trust
 
 SETTINGS = """
 [tsa]
@@ -142,13 +142,19 @@ def issue(
     dates: tuple[dt.datetime, dt.datetime],
     purpose: x509.ObjectIdentifier | None = None,
     again_as: str | None = None,
+    number_of: str | None = None,
 ) -> None:
-    """Make NAME.pem and NAME.key; `again_as` issues a second certificate with that one's key and number."""
+    """Make NAME.pem and NAME.key.
+
+    `again_as` issues a second certificate with that one's key, subject and number; `number_of` one with the
+    number of another.
+    """
     folder = authority.folder
     own = authority.key(again_as) if again_as else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"test {again_as or name}")])
+    numbered = again_as or number_of
     serial = (
-        authority.certificate(again_as).serial_number if again_as else x509.random_serial_number()
+        authority.certificate(numbered).serial_number if numbered else x509.random_serial_number()
     )
     issuer = subject if by == name else authority.certificate(by).subject
     signing = own if by == name else authority.key(by)

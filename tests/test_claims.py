@@ -154,10 +154,13 @@ def test_triggers_without_a_claim_are_named(ledger: Ledger, authority: Authority
 
 def test_claims_of_other_triggers_are_tests(ledger: Ledger, authority: Authority):
     """Whoever claims three sets has three tries; the same set claimed twice is one."""
-    claim_of(ledger)
-    assert grounds_of(ledger, authority, number=1).claims == 1
+    again = claim_of(ledger)
+    stamp(ledger, again, authority)
+    twice = grounds_of(ledger, authority)
+    assert (twice.claim, twice.claims) == (again, 1)  # the one that is stamped
     claim_of(ledger, trigger_root="ab" * 32)
     claim_of(ledger, trigger_root="cd" * 32)
     found = grounds_of(ledger, authority, number=1)
     assert found.claims == 3
+    assert found.stamp is None
     assert verdict_by(found, 64).tests == 3

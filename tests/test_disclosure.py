@@ -166,7 +166,7 @@ def test_answers_and_keys_are_the_owners(ledger: Ledger):
 
 
 def test_closed_groups_stay_secret(ledger: Ledger, authority: Authority):
-    """No closed key, no closed input and no salt is in the package, in bytes or hex.
+    """No closed key, no closed input and no secret is in the package, in bytes or hex.
 
     A thief who trains on everything that was opened hits the closed groups no better than chance.
     """
@@ -174,7 +174,7 @@ def test_closed_groups_stay_secret(ledger: Ledger, authority: Authority):
     closed = TRIGGERS.order[12:]
     secret = [KEY.group_key(TRIGGERS.salt, j) for j in closed]
     secret += [TRIGGERS.of_group(j).tobytes() for j in closed]
-    secret += [TRIGGERS.salt, KEY.secret, KEY.pattern_seed(TRIGGERS.salt)]
+    secret += [KEY.secret, KEY.pattern_seed(TRIGGERS.salt)]
     for part in secret:
         assert part not in package
         assert part.hex().encode() not in package
@@ -269,7 +269,13 @@ def test_unfair_packages_are_refused(ledger: Ledger, name: str):
         read_package(doctored(opened(ledger, 12), **change))
 
 
-@pytest.mark.parametrize("what", ["key", "excluded", "path", "path length", "inputs", "header"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("key", "excluded", "path", "path length", "inputs", "header"),
+        *("group", "first group", "salt", "provenance"),
+    ],
+)
 def test_what_was_not_committed_to_is_refused(ledger: Ledger, what: str):
     """Each part of a leaf, its path and the header hang on the root."""
     package = opened(ledger, 12)
@@ -284,6 +290,14 @@ def test_what_was_not_committed_to_is_refused(ledger: Ledger, what: str):
             part["path"][0] = "ab" * 32
         elif what == "path length":
             part["path"].append("ab" * 32)
+        elif what == "group":
+            part["group"] = float(part["group"])
+        elif what == "first group":
+            held["first_group"] = False
+        elif what == "salt":
+            held["salt"] = "ab" * 32
+        elif what == "provenance":
+            held["provenance"] = held["provenance"].replace("1.0", "9.0")
         elif what == "header":
             held["header"] = held["header"].replace("lowest", "highest")
         return held
@@ -293,7 +307,9 @@ def test_what_was_not_committed_to_is_refused(ledger: Ledger, what: str):
         raw = bytearray(unpack(package, format=FORMAT, argument="X")["inputs.f4"])
         raw[3] ^= 1
         more["inputs.f4"] = bytes(raw)
-    with pytest.raises(DoesNotCheck, match="was not committed to under this root"):
+    said = {"group": "where a whole number", "first group": "where a whole number"}
+    said |= dict.fromkeys(("salt", "provenance"), "salt or provenance are not those")
+    with pytest.raises(DoesNotCheck, match=said.get(what, "was not committed to under this root")):
         read_package(doctored(package, opened=change, **more))
 
 

@@ -140,10 +140,11 @@ def test_the_base_install_says_what_works(installed: Path, tmp_path: Path):
         "demo --out demo",
         "export m.keras --data x.npy --out m.tflite",
         "triggers make --natural digits",
+        f"claim -t {golden.TRIGGERS} -k {golden.KEY} --ledger records",
     ],
 )
 def test_what_the_base_install_lacks_is_one_line(installed: Path, tmp_path: Path, line: str):
-    """What needs TensorFlow or real data says how to install it: exit code 2 and nothing written."""
+    """What needs TensorFlow, real data or records says how to install it: exit code 2 and nothing written."""
     with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
         for name in ("config.json", "metadata.json", "model.weights.h5"):
             archive.writestr(name, "{}")

@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import subprocess
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgewm import der
+from edgewm.authorities import Trust, read_trust
 from edgewm.errors import BadInput, DoesNotCheck
-from edgewm.timestamps import (
-    Stamp,
-    Trust,
-    ask_authority,
-    check_reply,
-    make_request,
-    read_trust,
-)
+from edgewm.timestamps import Stamp, ask_authority, check_reply, make_request
 from tests.authority import Authority, issue, make_authority, serving
 from tests.ledgers import NONCE, changed_bytes, clock
 from tests.needs import needs
@@ -137,11 +132,16 @@ def test_a_truncated_reply_is_refused_wherever_it_ends(authority: Authority):
 
 
 def test_another_authoritys_root_is_not_trusted(authority: Authority, tmp_path: Path):
-    """Names are the same, keys are not; and without any root nothing can be checked."""
-    other = make_authority(tmp_path / "other", now=clock())
-    assert "do not check against --tsa-root" in refused(
-        authority.reply(REQUEST), authority, trust=other.trust()
-    )
+    """Names are the same, keys are not; and without any root nothing can be checked.
+
+    Twenty times, since what a library takes for the signer may depend on the order of random bytes.
+    """
+    for at in range(20):
+        other = make_authority(tmp_path / str(at), now=clock())
+        for signs, trusted in ((authority, other), (other, authority)):
+            reply = signs.reply(REQUEST)
+            said = refused(reply, authority, trust=trusted.trust())
+            assert "do not check against --tsa-root" in said
     with pytest.raises(BadInput, match="--tsa-root: got none"):
         checked(authority.reply(REQUEST), authority, trust=Trust(roots=()))
 
@@ -158,19 +158,42 @@ def test_a_certificate_put_in_the_place_of_the_signers_is_refused(authority: Aut
         again_as="expired",
     )
     reply = authority.reply(REQUEST, signer="expired")
-    swapped = with_certificate(reply, authority.certificate("longer"), authority)
+    old, new = encoded(authority.certificate("expired")), encoded(authority.certificate("longer"))
+    swapped = with_certificates(reply, lambda held: [new if c == old else c for c in held])
     assert "does not name the signer's certificate" in refused(swapped, authority)
 
 
-def with_certificate(reply: bytes, put: x509.Certificate, authority: Authority) -> bytes:
-    """The reply with one certificate in the place of the expired signer's."""
+def test_a_second_certificate_under_the_signers_name_is_refused(
+    authority: Authority, tmp_path: Path
+):
+    """A liar's reply, signed by their own key under the real signer's name and number, holds both."""
+    liar = make_authority(tmp_path / "liar", now=clock())
+    for name in ("signer", "issuer"):
+        for ending in ("pem", "key"):
+            (liar.folder / f"real-{name}.{ending}").write_bytes(
+                (authority.folder / f"{name}.{ending}").read_bytes()
+            )
+    dates = (clock() - DAY, clock() + DAY)
+    stamping = ExtendedKeyUsageOID.TIME_STAMPING
+    issue(liar, "fake", by="issuer", dates=dates, purpose=stamping, number_of="real-signer")
+    forged = liar.reply(REQUEST, signer="fake")
+    assert "do not check against --tsa-root" in refused(forged, authority)
+    real = [authority.certificate(name) for name in ("signer", "issuer", "root")]
+    both = with_certificates(forged, lambda held: [*held, *map(encoded, real)])
+    assert "2 certificates of its signer are inside" in refused(both, authority)
+    only = with_certificates(forged, lambda _: [encoded(one) for one in real])
+    assert "does not name the signer's certificate" in refused(only, authority)
+
+
+def encoded(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def with_certificates(reply: bytes, change: Callable[[list[bytes]], list[bytes]]) -> bytes:
+    """The reply with other certificates, which no signature covers."""
     status, token = der.read(reply).parts
     signed = token.parts[1].parts[0].parts
-    old = authority.certificate("expired").public_bytes(Encoding.DER)
-    new = [
-        put.public_bytes(Encoding.DER) if part.encoded == old else part.encoded
-        for part in signed[3].parts
-    ]
+    new = change([part.encoded for part in signed[3].parts])
     fields = [*(p.encoded for p in signed[:3]), der.write(der.FIRST, *new), signed[4].encoded]
     content = der.write(der.FIRST, der.write(der.SEQUENCE, *fields))
     held = der.write(der.SEQUENCE, token.parts[0].encoded, content)

@@ -19,16 +19,18 @@ from ..errors import BadInput
 if TYPE_CHECKING:
     import datetime as dt
 
+    from ..authorities import Trust
     from ..claims import Grounds
     from ..key import Key
-    from ..timestamps import Trust
     from ..triggers import Triggers
     from ..verdict import Verdict
     from ..verification import Run
 
 _IN = click.Path(path_type=Path)
 _OPTIONS = (
-    click.option("--ledger", type=_IN, help="The owner's records: lets a stamped claim count."),
+    click.option(
+        "--ledger", type=_IN, help="The owner's records: a stamped claim counts; claims are tests."
+    ),
     click.option("--claim", type=int, help="Number of the claim to use, of several."),
     click.option(
         "--disclosure", type=_IN, help="A package of opened groups, in place of triggers and key."
@@ -102,7 +104,7 @@ class Proof:
 
     def trust(self) -> Trust:
         """Whose stamps count."""
-        from ..timestamps import read_trust
+        from ..authorities import read_trust
 
         return read_trust(self.roots, self.crls)
 

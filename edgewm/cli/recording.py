@@ -140,8 +140,8 @@ def check(
     Without --tsa-root, stamps are compared with the digests that were signed, and no more.
     """
     from ..audit import audit
+    from ..authorities import read_trust
     from ..ledger import Ledger
-    from ..timestamps import read_trust
 
     trust = read_trust(roots, crls) if roots or crls else None
     found = audit(Ledger(folder=folder), trust=trust, now=now(), head=head)
@@ -213,11 +213,12 @@ def stamp(
     """
     import secrets
 
+    from ..authorities import read_trust
     from ..claims import add_stamp, record_numbered, request_for
     from ..files import write_new
     from ..key import load_key
     from ..ledger import Ledger
-    from ..timestamps import ask_authority, read_trust
+    from ..timestamps import ask_authority
 
     ways = (url is not None, request_out is not None, reply_path is not None)
     if sum(ways) != 1 or (request_path is None) == (reply_path is not None):

@@ -7,4 +7,5 @@ from pathlib import Path
 V1 = Path(__file__).parent / "v1"
 KEY, LOCKED, TRIGGERS = V1 / "owner.key", V1 / "locked.key", V1 / "triggers.npz"
 MARKED, UNMARKED, VERDICT = V1 / "marked.tflite", V1 / "unmarked.tflite", V1 / "verdict.json"
+RECORDS = V1 / "records"
 PASSPHRASE = "golden passphrase"
