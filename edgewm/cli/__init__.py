@@ -25,6 +25,7 @@ _VERBS = {
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
     "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
+    "find": ("hunting", "Find models in files, firmware images and archives inside archives."),
     "keygen": ("secrets", "Make the owner's key."),
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Train marks into a .keras model that is trained already."),

@@ -1,0 +1,93 @@
+"""Unpacked bytes: in memory while they are few, in an unnamed temporary file beyond that."""
+
+from __future__ import annotations
+
+import lzma
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, cast
+
+from ..content import Content, Stream, of_bytes, of_file
+from . import Budget, Piece
+
+_IN_MEMORY = 16 << 20
+_BLOCK = 1 << 20
+_BROKEN = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+
+
+def gathered(blocks: Iterable[bytes | bytearray], budget: Budget) -> Content:
+    """All `blocks` as one content, charged as they come.
+
+    Raises:
+        BudgetSpent: more bytes than the budget has left.
+    """
+    spill = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it lives on in the content
+    for block in blocks:
+        budget.charge(len(block))
+        spill.write(block)
+    if spill.tell() <= _IN_MEMORY:
+        spill.seek(0)
+        return of_bytes(spill.read())
+    spill.flush()
+    return of_file(cast(IO[bytes], spill))
+
+
+def read_blocks(stream: Any) -> Iterator[bytes]:
+    """A file object's bytes until its end."""
+    while block := stream.read(_BLOCK):
+        yield block
+
+
+def decompressed(content: Content, make: Any, errors: type[Exception]) -> Iterator[bytes]:
+    """All streams of a compressed file, one behind the other, in blocks of at most about 1 MiB.
+
+    `make()` gives a decompressor with `decompress(data, max_length)`, `eof`, `unused_data` and
+    `needs_input`, as in bz2 and lzma. What stands behind the last whole stream is ignored.
+
+    Raises:
+        errors: the first stream does not hold; EOFError: a stream ends too early.
+    """
+    source = Stream(content)
+    held = source.read(_BLOCK)
+    first = True
+    while held:
+        machine, empty = make(), True
+        while not machine.eof:
+            try:
+                out = machine.decompress(held, _BLOCK)
+            except errors:
+                if first:
+                    raise
+                return  # padding behind the last stream
+            held = b""
+            if out:
+                empty = False
+                yield out
+            if not machine.eof and machine.needs_input:
+                held = source.read(_BLOCK)
+                if not held:
+                    if empty and not first:
+                        return
+                    raise EOFError("it ends in the middle of a stream")
+        held = machine.unused_data or source.read(_BLOCK)
+        first = False
+
+
+def unpacked(
+    blocks: Iterator[bytes], name: str, budget: Budget, *, quiet: bool = False
+) -> Iterator[Piece]:
+    """One piece of all that `blocks` gives before it ends or fails; a note where it failed."""
+    failed: list[str] = []
+
+    def before_an_error() -> Iterator[bytes]:
+        try:
+            yield from blocks
+        except _BROKEN as error:
+            failed.append(str(error))
+
+    content = gathered(before_an_error(), budget)
+    if failed and not quiet:
+        budget.notes.append(f"{name}: {failed[0]}")
+    if content.size:
+        yield Piece(name=name, content=content)

@@ -1,0 +1,81 @@
+"""Models and archives whose every byte was XOR-ed with the same byte, as some apps do.
+
+A model is found at any offset (see `edgewm.signatures`); an archive, a compressed file or a text where
+it is the whole of the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..content import Content
+from ..flatbuffer import NotFlatbuffer
+from ..tflite import read_tflite
+from . import Budget, Piece
+
+_WHOLE = (
+    b"PK\x03\x04",
+    b"\x1f\x8b\x08",
+    b"\xfd7zXZ\x00",
+    b"BZh",
+    b"UF2\n",
+    b":1000000",
+    b":02000004",
+    b"S00",
+)
+
+
+_LETTERS = np.frombuffer(
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ,\r\n\\\"'+/=_{}:.-", np.uint8
+)
+_SHARE_OF_LETTERS = 0.85
+_LARGEST_SHARE = 0.35
+"""Of one byte value: a block that is half zeros is a text under some key, and no text."""
+_SHORTEST_TEXT = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Xor:
+    """One key byte, 1 to 255."""
+
+    def pieces(self, content: Content, budget: Budget) -> Iterator[Piece]:
+        """The models of `content` under a key, and the whole of it if it begins as an archive does."""
+        end = 0
+        for position, key in content.sightings.models:
+            start = position - 4
+            if not key or start < end:
+                continue
+            under = content.part(start, content.size - start).under_key(key)
+            try:
+                model = read_tflite(under)
+            except NotFlatbuffer:
+                continue
+            end = start + model.length
+            yield Piece(name=f"xor-{key:02x}", content=model.content, offset=start, model=model)
+        if content.key:  # one key undone is enough
+            return
+        head = content.head[:16]
+        for magic in _WHOLE:
+            key = head[0] ^ magic[0] if head else 0
+            if key and bytes(b ^ key for b in head[: len(magic)]) == magic:
+                yield Piece(name=f"xor-{key:02x}", content=content.under_key(key))
+                return
+        key = _text_key(content)
+        if key:
+            yield Piece(name=f"xor-{key:02x}", content=content.under_key(key))
+
+
+def _text_key(content: Content) -> int:
+    """The key under which most of the first bytes are what texts are made of; 0 if they are not."""
+    if len(content.head) < _SHORTEST_TEXT:
+        return 0
+    counts = np.bincount(np.frombuffer(content.head, np.uint8), minlength=256)
+    if counts.max() > _LARGEST_SHARE * len(content.head):
+        return 0
+    shares = counts[_LETTERS[None, :] ^ np.arange(256)[:, None]].sum(axis=1) / len(content.head)
+    key = int(shares.argmax())
+    plain = shares[0] > _SHARE_OF_LETTERS - 0.25  # a text as it is: another key is chance
+    return 0 if plain or shares[key] < _SHARE_OF_LETTERS else key
