@@ -55,7 +55,7 @@ class Found:
     macs: int | None = None
     """Multiply-accumulates of one inference; None for a format that edgewm does not read."""
     content: Content = field(repr=False, compare=False)
-    """The model's bytes."""
+    """The model's bytes; to be read before `find` is asked for the next one, which closes the file."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

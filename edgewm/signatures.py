@@ -42,7 +42,7 @@ class Sightings:
 
 def scan(fill: Callable[[int, memoryview], int], size: int) -> Sightings:
     """Read `size` bytes through `fill(at, buffer) -> bytes read`, once, in blocks of 256 KiB."""
-    search = _Search()
+    search = _Search(min(size, _BLOCK))
     at = kept = 0
     while at < size:
         got = fill(at, search.room(kept))
@@ -57,8 +57,9 @@ def scan(fill: Callable[[int, memoryview], int], size: int) -> Sightings:
 class _Search:
     """The buffers of a pass, made once, and what it has found."""
 
-    def __init__(self) -> None:
-        room = _BLOCK + 2 * _OVERLAP
+    def __init__(self, block: int) -> None:
+        self._block = block
+        room = block + 2 * _OVERLAP
         self._held, self._apart, self._hits = bytearray(room), bytearray(room), bytearray(room)
         self._values = np.frombuffer(self._held, np.uint8)
         self._differences = np.frombuffer(self._apart, np.uint8)
@@ -70,7 +71,7 @@ class _Search:
 
     def room(self, kept: int) -> memoryview:
         """Where the next bytes go, behind those that were kept."""
-        return memoryview(self._held)[kept : kept + _BLOCK]
+        return memoryview(self._held)[kept : kept + self._block]
 
     def keep_end(self, length: int) -> int:
         """Move the last bytes to the front, where the next block completes them; how many there are."""

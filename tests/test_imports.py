@@ -27,11 +27,12 @@ RANKS = (
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
         *("signed_sum", "smoothed_tail", "signed_evidence"),
         *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
+        *("weight_layouts", "weight_windows"),
     ),
     ("patterns", "runtimes", "adapters", "containers"),
     (
         *("verification", "fitting", "verdict", "doctor", "sheet"),
-        *("release", "comparison", "charts", "finding"),
+        *("release", "comparison", "charts", "finding", "matching"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
     ("demo", "cli", "__init__", "__main__"),

@@ -29,6 +29,7 @@ _VERBS = {
     "keygen": ("secrets", "Make the owner's key."),
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Train marks into a .keras model that is trained already."),
+    "match": ("hunting", "Find your weights where no model is left."),
     "triggers": ("secrets", "Make or show a set of secret inputs."),
     "verify": ("asking", "Ask a suspect and give a verdict with its error probability."),
 }

@@ -15,6 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from ..finding import Found
+    from ..matching import Match
 
 _MIB = 1 << 20
 
@@ -118,3 +119,72 @@ def _line(item: Found) -> str:
         operators = sum(count for _, count in item.operators)
         parts += [f"{shapes[0]} -> {shapes[1]}", f"{operators} operators, {item.macs} MACs"]
     return "  ".join(parts)
+
+
+@click.command()
+@click.argument("own", metavar="OWN")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--unpack-mib",
+    type=click.IntRange(min=0),
+    default=4096,
+    show_default=True,
+    help="What may be unpacked from one file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one object (a list for a folder).")
+def match(own: str, paths: tuple[str, ...], *, unpack_mib: int, as_json: bool) -> int:
+    """Look for the weights of OWN in PATH...: firmware images, objects, archives, anything.
+
+    OWN is the .tflite that you ship, or a folder of them. Weights are found in any of the layouts that code
+    generators use, where no model can be found or run. Exit code 0: found, 1: not.
+    """
+    from ..matching import match_weights, read_owned
+
+    owned = read_owned(own)
+    with watching(visible=not as_json) as watch:
+        matches = match_weights(
+            owned,
+            paths,
+            unpacked_bytes=unpack_mib * _MIB,
+            watch=watch,
+            note=lambda text: click.echo(f"note: {text}", err=True),
+        )
+    if as_json:
+        told = [match.as_dict() for match in matches]
+        click.echo(json.dumps(told if Path(own).is_dir() else told[0]))
+    else:
+        for held in matches:
+            _print_match(held)
+    return 0 if any(match.found for match in matches) else 1
+
+
+def _print_match(held: Match) -> None:
+    """One line a tensor, one a place, and what it amounts to."""
+    rows = [
+        (
+            _short(tensor.name, 40),
+            "x".join(map(str, tensor.shape)),
+            f"{tensor.windows_found}/{tensor.windows}",
+            tensor.layout if tensor.windows_found else "-",
+        )
+        for tensor in held.tensors
+        if tensor.windows
+    ]
+    columns = ("tensor", "shape", "windows", "layout")
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        click.echo(line.rstrip())
+    for place in held.places[:10]:
+        click.echo(f"{place.windows_found}/{place.windows} in {place.path}")
+    word = click.style("WEIGHTS FOUND" if held.found else "NOT FOUND", bold=True)
+    click.echo(
+        f"{word}  {held.coverage:.1%} of {held.own}, {held.windows_found} of {held.windows} windows; "
+        f"by chance one with log10 p <= {held.log10_chance_weights:.1f}"
+    )
+
+
+def _short(text: str, longest: int) -> str:
+    """The end of a name, which says more than its beginning."""
+    clean = "".join(c if c.isprintable() else "?" for c in text)
+    return clean if len(clean) <= longest else "..." + clean[3 - longest :]

@@ -39,6 +39,8 @@ class BytesLiteral:
         if not content.is_text:
             return
         text = text_of(content, budget, "bytes_literal")
+        if b"\\" not in text:
+            return
         parts: list[bytes] = []
         start = end = 0
         for found in _STRING.finditer(text):

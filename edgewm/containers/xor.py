@@ -34,6 +34,8 @@ _LETTERS = np.frombuffer(
 _SHARE_OF_LETTERS = 0.85
 _LARGEST_SHARE = 0.35
 """Of one byte value: a block that is half zeros is a text under some key, and no text."""
+_LEAD = 0.1
+"""A text as it is has nearly as good a share under no key."""
 _SHORTEST_TEXT = 256
 
 
@@ -77,5 +79,5 @@ def _text_key(content: Content) -> int:
         return 0
     shares = counts[_LETTERS[None, :] ^ np.arange(256)[:, None]].sum(axis=1) / len(content.head)
     key = int(shares.argmax())
-    plain = shares[0] > _SHARE_OF_LETTERS - 0.25  # a text as it is: another key is chance
-    return 0 if plain or shares[key] < _SHARE_OF_LETTERS else key
+    likely = shares[key] >= _SHARE_OF_LETTERS and shares[key] >= shares[0] + _LEAD
+    return key if likely else 0
