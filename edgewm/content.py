@@ -18,7 +18,7 @@ from typing import IO
 
 from .signatures import Sightings, scan
 
-LARGEST_READ_BYTES = 64 << 20
+LARGEST_TABLE_BYTES = 8 << 20
 """What a parser may ask for in one read: a length that a hostile file declares is never trusted."""
 _BLOCK = 1 << 20
 _TABLES = [bytes(value ^ key for value in range(256)) for key in range(256)]
@@ -140,10 +140,10 @@ class Stream(io.RawIOBase):
         return self._at
 
     def read(self, size: int | None = -1) -> bytes:
-        """Bytes from the place on; more than 64 MiB at once is an OSError."""
+        """Bytes from the place on; more than 8 MiB at once is an OSError."""
         size = self._content.size if size is None or size < 0 else size
-        if min(size, self._content.size - self._at) > LARGEST_READ_BYTES:
-            raise OSError("a table in it is larger than 64 MiB")
+        if min(size, self._content.size - self._at) > LARGEST_TABLE_BYTES:
+            raise OSError("a table in it is larger than 8 MiB")
         got = self._content.read(self._at, size)
         self._at += len(got)
         return got

@@ -284,7 +284,10 @@ def _pieces(opened: Opened, name: str, plugin: Container, budget: Budget) -> Ite
 
 def _notes(opened: Opened, budget: Budget) -> Iterator[Note]:
     for text in dict.fromkeys(budget.notes):
-        yield Note(text=_clean(f"{opened.path}: {text}"))
+        budget.lines -= 1
+        if budget.lines >= 0:
+            more = " (and more that is not told)" if budget.lines == 0 else ""
+            yield Note(text=_clean(f"{opened.path}: {text}{more}"))
     budget.notes.clear()
 
 

@@ -27,6 +27,8 @@ class Budget:
 
     unpacked_bytes: int = 4 << 30
     pieces: int = 200_000
+    lines: int = 100
+    """How many notes are told."""
     notes: list[str] = field(default_factory=list)
     """One line for each thing that was seen and not searched."""
 

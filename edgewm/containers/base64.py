@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..content import LARGEST_READ_BYTES, Content, of_bytes
+from ..content import Content, of_bytes
 from . import Budget, Piece
-from .text import text_of
+from .text import LARGEST_TEXT_BYTES, text_of
 
 _SEPARATOR = rb"(?:[\"'][ \t]*[+,]?)?[ \t]*\\?(?:\\r)?(?:\\n|\r?\n)[ \t]*(?:[bB]?[\"'])?"
 _RUN = re.compile(rb"[A-Za-z0-9+/_-]{20,}+(?:" + _SEPARATOR + rb"[A-Za-z0-9+/_-]{4,}+)*+={0,2}")
@@ -52,7 +52,7 @@ def _run_at(content: Content, start: int) -> bytes:
         found = _RUN.match(content.read(start, length))
         if found is None:
             return b""
-        if found.end() < length - 64 or length >= LARGEST_READ_BYTES:
+        if found.end() < length - 64 or length >= LARGEST_TEXT_BYTES:
             return found.group()
         length *= 2
 

@@ -14,15 +14,15 @@ from . import Budget, Piece
 from .text import text_of
 
 _STRING = re.compile(
-    rb'"""((?:[^"\\]++|\\.|"(?!""))*+)"""'
-    rb"|'''((?:[^'\\]++|\\.|'(?!''))*+)'''"
-    rb'|"((?:[^"\\\n]++|\\.)*+)"'
-    rb"|'((?:[^'\\\n]++|\\.)*+)'",
+    rb"(?<![A-Za-z0-9_])[bBrRuU]{0,2}"
+    rb'(?:"((?:[^"\\\n]++|\\.)*+)("|)'
+    rb"|'((?:[^'\\\n]++|\\.)*+)('|))",
     re.DOTALL,
 )
-_BETWEEN = re.compile(rb"[\s\\+]*(?:[bB][rR]?)?")
+"""One that does not end takes the rest of its line: looking again from each of its quotes would not end."""
+_BETWEEN = re.compile(rb"[\s\\+]*")
 _ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|[0-7]{1,3}|\r?\n|.)", re.DOTALL)
-_NAME = re.compile(rb"([A-Za-z_]\w*)\s*(?:\[[^\[\]]*\]\s*)*(?::[^=]*)?=[\s(\\]*[bB]?[rR]?$")
+_NAME = re.compile(rb"([A-Za-z_]\w*)\s*(?:\[[^\[\]]*\]\s*)*(?::[^=]*)?=[\s(\\]*$")
 _PLAIN = {
     **{b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"},
     **{b"\n": b"", b"\r\n": b"", b"\\": b"\\", b"'": b"'", b'"': b'"', b"?": b"?"},
@@ -49,7 +49,8 @@ class BytesLiteral:
                 parts = []
             if not parts:
                 start = found.start()
-            parts.append(next(group for group in found.groups() if group is not None))
+            if found.group(2) or found.group(4):
+                parts.append(found.group(1) if found.group(3) is None else found.group(3))
             end = found.end()
         yield from _piece(text, start, parts, budget)
 
@@ -62,7 +63,7 @@ def _piece(text: bytes, start: int, parts: list[bytes], budget: Budget) -> Itera
         return
     budget.charge_piece()
     budget.charge(len(held))
-    name = _NAME.search(text[max(0, start - 200) : start])
+    name = _NAME.search(text[max(0, start - 120) : start])
     named = name.group(1).decode("ascii", "replace") if name else f"bytes-at-{start}"
     yield Piece(name=named, content=of_bytes(held))
 

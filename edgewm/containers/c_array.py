@@ -20,6 +20,7 @@ from . import Budget, Piece
 from .text import text_of, without_comments
 
 _RUN = re.compile(rb"[0-9a-fA-FxXuUlL,\s+-]{128,}")
+_HINT = re.compile(rb"(?:\d[0-9a-fA-FxX]*[uUlL]*,\s*-?){4}")
 _C_NAME = re.compile(rb"([A-Za-z_]\w*)\s*(?:\[[^\[\]]*\]\s*)+[^\[\]=]*=[^=]*$")
 _OTHER_NAME = re.compile(rb"([A-Za-z_]\w*)\s*(?::[^=]*)?=[^=]*$")
 _FEWEST = 64
@@ -35,7 +36,10 @@ class CArray:
         """The bytes of each array."""
         if not content.is_text or b"," not in content.head:
             return
-        text = without_comments(text_of(content, budget, "c_array"))
+        text = text_of(content, budget, "c_array")
+        if not _HINT.search(text):  # most texts: taking comments out is what costs
+            return
+        text = without_comments(text)
         for run in _RUN.finditer(text):
             if run.end() - run.start() < 2 * _FEWEST:
                 continue
@@ -47,7 +51,7 @@ class CArray:
 
 
 def _name(text: bytes, at: int) -> str:
-    before = text[max(0, at - 300) : at]
+    before = text[max(0, at - 160) : at]
     found = _C_NAME.search(before) or _OTHER_NAME.search(before)
     return found.group(1).decode("ascii", "replace") if found else f"numbers-at-{at}"
 

@@ -20,6 +20,10 @@ class Raw:
 
     def pieces(self, content: Content, budget: Budget) -> Iterator[Piece]:
         """The models of `content`."""
+        if not content.sightings.complete:
+            budget.notes.append(
+                "more than 100,000 places look like a model, the rest is not searched"
+            )
         end = 0
         for position, key in content.sightings.models:
             start = position - 4

@@ -16,20 +16,45 @@ _BLOCK = 1 << 20
 _BROKEN = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
+class _Spill:
+    """An unnamed file that is closed with the last content that reads it."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - see the class
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def write(self, block: bytes | bytearray) -> None:
+        view = memoryview(block)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
 def gathered(blocks: Iterable[bytes | bytearray], budget: Budget) -> Content:
     """All `blocks` as one content, charged as they come.
 
     Raises:
         BudgetSpent: more bytes than the budget has left.
     """
-    spill = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it lives on in the content
+    held: list[bytes | bytearray] = []
+    spill: _Spill | None = None
+    total = 0
     for block in blocks:
         budget.charge(len(block))
-        spill.write(block)
-    if spill.tell() <= _IN_MEMORY:
-        spill.seek(0)
-        return of_bytes(spill.read())
-    spill.flush()
+        total += len(block)
+        held.append(block)
+        if spill is None and total > _IN_MEMORY:
+            spill = _Spill()
+        if spill is not None:
+            for waiting in held:
+                spill.write(waiting)
+            held.clear()
+    if spill is None:
+        return of_bytes(b"".join(held))
     return of_file(cast(IO[bytes], spill))
 
 

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ..content import LARGEST_READ_BYTES, Content, Stream
+from ..content import LARGEST_TABLE_BYTES, Content, Stream
 from ..model_formats import format_of_members
 from . import Budget, BudgetSpent, Piece
 from .unpacking import gathered, read_blocks
@@ -69,7 +69,7 @@ def _extent(content: Content, end_at: int) -> tuple[int, int] | None:
     if _ZIP64 in (size, offset):
         return 0, end
     start = end_at - size - offset
-    if size > LARGEST_READ_BYTES or end_at < size:
+    if size > LARGEST_TABLE_BYTES or end_at < size:
         return None
     if start < 0 or content.read(end_at - size, 4) not in (b"PK\x01\x02", b""):
         return None
