@@ -26,10 +26,11 @@ from results_file import write_result
 
 BAR_RATIO, BAR_MEMORY_MIB = 2.0, 256
 MEASURED = """
-import resource, sys
+import sys
 from edgewm.cli import run
 code = run(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+lines = open("/proc/self/status").read().splitlines()
+print([line for line in lines if line.startswith("VmHWM")][0].split()[1], file=sys.stderr)
 sys.exit(code)
 """
 
@@ -44,9 +45,9 @@ def main() -> None:
     models = [path.read_bytes() for path in _models(chosen.data)]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for kind, blocks in (("shared libraries", _libraries), ("random", _random)):
+        for kind, blocks in (("shared libraries", libraries), ("random", _random)):
             path = Path(folder) / "big.bin"
-            _write(path, blocks(), chosen.mib << 20)
+            write_blocks(path, blocks(), chosen.mib << 20)
             false = _find(path)[1]
             _hide(path, models)
             rows.append(_measured(kind, path, 2 * len(models), false, chosen.rounds))
@@ -68,7 +69,7 @@ def _models(data: str | None) -> list[Path]:
     return sorted((Path(data) / "models" if data else golden).glob("*.tflite"))
 
 
-def _libraries() -> Iterator[bytes]:
+def libraries() -> Iterator[bytes]:
     """Shared libraries of the system and of this environment, again from the first when they end."""
     roots = (Path("/usr/lib"), Path(sys.prefix) / "lib")
     found = [p for root in roots for p in sorted(root.rglob("*.so*")) if p.is_file()]
@@ -83,7 +84,8 @@ def _random() -> Iterator[bytes]:
         yield os.urandom(1 << 20)
 
 
-def _write(path: Path, blocks: Iterator[bytes], size: int) -> None:
+def write_blocks(path: Path, blocks: Iterator[bytes], size: int) -> None:
+    """The first `size` bytes of the blocks, as a file."""
     with path.open("wb") as out:
         while out.tell() < size:
             out.write(next(blocks)[: size - out.tell()])
