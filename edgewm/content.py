@@ -101,9 +101,11 @@ class Content:
 
     @cached_property
     def is_text(self) -> bool:
-        """Whether the first 4,096 bytes read as text: at most one in fifty is not printable ASCII."""
-        odd = len(self.head.translate(None, _TEXT))
-        return bool(self.head) and odd * 50 <= len(self.head) and 0 not in self.head
+        """Whether the first 4,096 bytes read as text, but for the zeros that may fill up a block: at most
+        one in fifty is not printable ASCII."""
+        head = self.head.rstrip(b"\0\xff")
+        odd = len(head.translate(None, _TEXT))
+        return bool(head) and odd * 50 <= len(head) and 0 not in head
 
     @cached_property
     def sightings(self) -> Sightings:

@@ -28,7 +28,9 @@ _DEEPEST = 8
 _IN_PLACE = ("raw", "xor")
 _WHOLE = ("gzip", "bzip2", "xz")
 """What these unpack may stand in the packed file too, piece by piece, and is told once."""
-_ORDER = (*_WHOLE, "tar", "zip", "", "base64", *_IN_PLACE)
+_LOOSE = "base64"
+"""Reads a run of letters that may belong to something that another plug-in reads whole."""
+_ORDER = (*_WHOLE, "tar", "zip", "", _LOOSE, *_IN_PLACE)
 """Deeper places first; "" stands for all others."""
 _SMALLEST_MODEL_BYTES = 64
 
@@ -199,7 +201,7 @@ def _standard_input() -> Any:
 
 
 def _search(
-    opened: Opened, plugins: dict[str, Container], budget: Budget, told: set[tuple[int, ...]]
+    opened: Opened, plugins: dict[str, Container], budget: Budget, told: set[tuple[str | int, ...]]
 ) -> Iterator[Found | Note]:
     if opened.content.size < _SMALLEST_MODEL_BYTES:
         return
@@ -209,13 +211,15 @@ def _search(
     named = format_of(opened.content)
     if named:
         yield _other(opened, named, opened.container or "raw", opened.content)
-    unpacked: set[str] = set()
+    whole: set[str] = set()
+    others: set[str] = set()
     for name, plugin in plugins.items():
+        before = whole | others if name == _LOOSE else whole
         for item in _found(opened, name, plugin, budget=budget, plugins=plugins, told=told):
-            if isinstance(item, Found) and name in _WHOLE:
-                unpacked.add(item.sha256)
-            elif isinstance(item, Found) and item.sha256 in unpacked:
-                continue
+            if isinstance(item, Found):
+                if item.sha256 in before and name not in _WHOLE:
+                    continue
+                (whole if name in _WHOLE else others).add(item.sha256)
             yield item
 
 
@@ -226,18 +230,18 @@ def _found(
     *,
     budget: Budget,
     plugins: dict[str, Container],
-    told: set[tuple[int, ...]],
+    told: set[tuple[str | int, ...]],
 ) -> Iterator[Found | Note]:
     """Models of one plug-in, and of everything inside what it gives; places in `told` are left out."""
     for item in _pieces(opened, name, plugin, budget):
         if isinstance(item, Note):
             yield item
             continue
-        place = (item.packed or item.content).place
-        if item.model is not None or item.packed is not None:
-            if place in told:
-                continue
-            told.add(place)
+        kind = "model" if item.model is not None else item.format
+        place = (kind, *(item.packed or item.content).place)
+        if place in told:
+            continue
+        told.add(place)
         if item.model is not None:
             yield _model(opened, name, item)
         elif item.format:

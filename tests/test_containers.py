@@ -91,8 +91,6 @@ def test_three_deep(seed: int, tmp_path: Path):
             ways[outer + 1] = "zip"
         if ways[outer] == "noise" and ways[outer + 1] not in plain:
             ways[outer + 1] = "zip"
-        if ways[outer] == "split python bytes" and ways[outer + 1] == "json base64":
-            ways[outer + 1] = "mime"
     if "xor" in ways[:2]:  # one key is undone
         ways[2] = "zip" if ways[2] == "xor" else ways[2]
         ways[1] = "tar" if ways[:2] == ["xor", "xor"] else ways[1]

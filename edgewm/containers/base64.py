@@ -1,6 +1,6 @@
 """Base64, plain or for URLs, in one run or in lines, in texts of any kind; a model's own also in binaries.
 
-In a text every run of 400 characters or more is unpacked and searched. In other bytes only what begins
+In a text every run of 200 characters or more is unpacked and searched. In other bytes only what begins
 as a model begins is (see `edgewm.signatures`): there, a long run of letters means nothing.
 """
 
@@ -16,10 +16,10 @@ from . import Budget, Piece
 from .text import LARGEST_TEXT_BYTES, text_of
 
 _SEPARATOR = rb"(?:[\"'][ \t]*[+,]?)?[ \t]*\\?(?:\\r)?(?:\\n|\r?\n)[ \t]*(?:[bB]?[\"'])?"
-_RUN = re.compile(rb"[A-Za-z0-9+/_-]{20,}+(?:" + _SEPARATOR + rb"[A-Za-z0-9+/_-]{4,}+)*+={0,2}")
+_RUN = re.compile(rb"[A-Za-z0-9+/_-]{20,}+(?:" + _SEPARATOR + rb"[A-Za-z0-9+/_-]{1,}+)*+={0,2}")
 _SEPARATORS = re.compile(_SEPARATOR)
 _FOR_URLS = bytes.maketrans(b"-_", b"+/")
-_FEWEST_CHARACTERS = 400
+_FEWEST_CHARACTERS = 200
 _PREFIX_CHARACTERS = 4
 """What stands before the signature: the first three bytes of a model."""
 

@@ -27,20 +27,18 @@ _PLAIN = {
     **{b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"},
     **{b"\n": b"", b"\r\n": b"", b"\\": b"\\", b"'": b"'", b'"': b'"', b"?": b"?"},
 }
-_FEWEST = 64
+_FEWEST, _FEWEST_PLAIN = 64, 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class BytesLiteral:
-    """Every literal with escapes that gives 64 bytes or more; parts that stand together are joined."""
+    """Every literal with escapes, or of several parts, that gives 64 bytes or more."""
 
     def pieces(self, content: Content, budget: Budget) -> Iterator[Piece]:
         """The bytes of each literal."""
         if not content.is_text:
             return
         text = text_of(content, budget, "bytes_literal")
-        if b"\\" not in text:
-            return
         parts: list[bytes] = []
         start = end = 0
         for found in _STRING.finditer(text):
@@ -56,7 +54,9 @@ class BytesLiteral:
 
 
 def _piece(text: bytes, start: int, parts: list[bytes], budget: Budget) -> Iterator[Piece]:
-    if sum(map(len, parts)) < _FEWEST or not any(b"\\" in part for part in parts):
+    written = sum(map(len, parts))
+    plain = not any(b"\\" in part for part in parts)
+    if written < _FEWEST or (plain and (len(parts) == 1 or written < _FEWEST_PLAIN)):
         return
     held = b"".join(_ESCAPE.sub(_value, part) for part in parts)
     if len(held) < _FEWEST:

@@ -6,6 +6,7 @@ it is the whole of the bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -32,8 +33,8 @@ _LETTERS = np.frombuffer(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ,\r\n\\\"'+/=_{}:.-", np.uint8
 )
 _SHARE_OF_LETTERS = 0.85
-_LARGEST_SHARE = 0.35
-"""Of one byte value: a block that is half zeros is a text under some key, and no text."""
+_FILL = re.compile(rb"(.)\1{47}", re.DOTALL)
+"""No text has this: a block with many zeros is a text under some key, and no text."""
 _LEAD = 0.1
 """A text as it is has nearly as good a share under no key."""
 _SHORTEST_TEXT = 256
@@ -72,11 +73,9 @@ class Xor:
 
 def _text_key(content: Content) -> int:
     """The key under which most of the first bytes are what texts are made of; 0 if they are not."""
-    if len(content.head) < _SHORTEST_TEXT:
+    if len(content.head) < _SHORTEST_TEXT or _FILL.search(content.head):
         return 0
     counts = np.bincount(np.frombuffer(content.head, np.uint8), minlength=256)
-    if counts.max() > _LARGEST_SHARE * len(content.head):
-        return 0
     shares = counts[_LETTERS[None, :] ^ np.arange(256)[:, None]].sum(axis=1) / len(content.head)
     key = int(shares.argmax())
     likely = shares[key] >= _SHARE_OF_LETTERS and shares[key] >= shares[0] + _LEAD
