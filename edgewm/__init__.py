@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .artifact import Artifact
     from .errors import BadInput, DoesNotCheck, EdgewmError, ModelRefused, RuntimeUnavailable
     from .exporting import Converter, export
+    from .finding import find
     from .key import Key, load_key, new_key, save_key
+    from .matching import match_weights, read_owned
     from .patterns import make_triggers
     from .schemes.mark import Mark
     from .triggers import Triggers, load_triggers, save_triggers
@@ -42,10 +44,13 @@ _HOME = {
     "Triggers": "triggers",
     "Verdict": "verdict",
     "export": "exporting",
+    "find": "finding",
     "load_key": "key",
     "load_triggers": "triggers",
     "make_triggers": "patterns",
+    "match_weights": "matching",
     "new_key": "key",
+    "read_owned": "matching",
     "save_key": "key",
     "save_triggers": "triggers",
     "verify": "verification",
@@ -65,10 +70,13 @@ __all__ = [
     "Triggers",
     "Verdict",
     "export",
+    "find",
     "load_key",
     "load_triggers",
     "make_triggers",
+    "match_weights",
     "new_key",
+    "read_owned",
     "save_key",
     "save_triggers",
     "verify",

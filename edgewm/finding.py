@@ -28,9 +28,9 @@ _DEEPEST = 8
 _IN_PLACE = ("raw", "xor")
 _WHOLE = ("gzip", "bzip2", "xz")
 """What these unpack may stand in the packed file too, piece by piece, and is told once."""
-_LOOSE = "base64"
-"""Reads a run of letters that may belong to something that another plug-in reads whole."""
-_ORDER = (*_WHOLE, "tar", "zip", "", _LOOSE, *_IN_PLACE)
+_LOOSE = ("base64", "embedded")
+"""These read in the middle of bytes what another plug-in may have read whole."""
+_ORDER = (*_WHOLE, "tar", "zip", "", *_LOOSE, *_IN_PLACE)
 """Deeper places first; "" stands for all others."""
 _SMALLEST_MODEL_BYTES = 64
 
@@ -214,12 +214,13 @@ def _search(
     whole: set[str] = set()
     others: set[str] = set()
     for name, plugin in plugins.items():
-        before = whole | others if name == _LOOSE else whole
+        before = whole | others if name in _LOOSE else whole
         for item in _found(opened, name, plugin, budget=budget, plugins=plugins, told=told):
             if isinstance(item, Found):
                 if item.sha256 in before and name not in _WHOLE:
                     continue
-                (whole if name in _WHOLE else others).add(item.sha256)
+                if name not in (*_LOOSE, *_IN_PLACE):
+                    (whole if name in _WHOLE else others).add(item.sha256)
             yield item
 
 

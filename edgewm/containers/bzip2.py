@@ -19,4 +19,4 @@ class Bzip2:
         """The unpacked file."""
         if content.head[:3] == b"BZh" and content.head[4:10] == b"1AY&SY":
             blocks = decompressed(content, bz2.BZ2Decompressor, OSError)
-            yield from unpacked(blocks, "bzip2", budget)
+            yield from unpacked(blocks, "bzip2", budget, packed=content.part(0, 0))

@@ -26,7 +26,7 @@ class Gzip:
         if head != b"\x1f\x8b\x08" and not zlib_header:
             return
         yield from unpacked(
-            decompressed(content, _machine, zlib.error), "gzip", budget, quiet=zlib_header
+            decompressed(content, gzip_machine, zlib.error), "gzip", budget, quiet=zlib_header
         )
 
 
@@ -52,5 +52,6 @@ class _Machine:
         return not self._held.unconsumed_tail
 
 
-def _machine() -> Any:
+def gzip_machine() -> Any:
+    """A decompressor of either kind of header."""
     return _Machine()

@@ -100,7 +100,12 @@ def decompressed(content: Content, make: Any, errors: type[Exception]) -> Iterat
 
 
 def unpacked(
-    blocks: Iterator[bytes], name: str, budget: Budget, *, quiet: bool = False
+    blocks: Iterator[bytes],
+    name: str,
+    budget: Budget,
+    *,
+    quiet: bool = False,
+    packed: Content | None = None,
 ) -> Iterator[Piece]:
     """One piece of all that `blocks` gives before it ends or fails; a note where it failed."""
     failed: list[str] = []
@@ -115,4 +120,4 @@ def unpacked(
     if failed and not quiet:
         budget.notes.append(f"{name}: {failed[0]}")
     if content.size:
-        yield Piece(name=name, content=content)
+        yield Piece(name=name, content=content, packed=packed)

@@ -66,7 +66,10 @@ class Xor:
             if key and bytes(b ^ key for b in head[: len(magic)]) == magic:
                 yield Piece(name=f"xor-{key:02x}", content=content.under_key(key))
                 return
-        key = _text_key(content)
+        ustar = content.head[257:262]
+        key = ustar[0] ^ ord("u") if len(ustar) == 5 else 0
+        if not key or ustar != bytes(b ^ key for b in b"ustar"):
+            key = _text_key(content)
         if key:
             yield Piece(name=f"xor-{key:02x}", content=content.under_key(key))
 

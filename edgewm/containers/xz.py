@@ -21,12 +21,13 @@ class Xz:
     def pieces(self, content: Content, budget: Budget) -> Iterator[Piece]:
         """The unpacked file."""
         if content.head[:6] == b"\xfd7zXZ\x00":
-            blocks = decompressed(content, _machine, lzma.LZMAError)
-            yield from unpacked(blocks, "xz", budget)
+            blocks = decompressed(content, xz_machine, lzma.LZMAError)
+            yield from unpacked(blocks, "xz", budget, packed=content.part(0, 0))
         elif content.head[:3] == b"\x5d\x00\x00" and content.head[12:13] in (b"\x00", b"\xff"):
-            blocks = decompressed(content, _machine, lzma.LZMAError)
+            blocks = decompressed(content, xz_machine, lzma.LZMAError)
             yield from unpacked(blocks, "lzma", budget, quiet=True)
 
 
-def _machine() -> lzma.LZMADecompressor:
+def xz_machine() -> lzma.LZMADecompressor:
+    """A decompressor of either format that takes at most 128 MiB."""
     return lzma.LZMADecompressor(memlimit=_MOST_MEMORY_BYTES)
