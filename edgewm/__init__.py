@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .artifact import Artifact
     from .errors import BadInput, DoesNotCheck, EdgewmError, ModelRefused, RuntimeUnavailable
     from .exporting import Converter, export
+    from .finding import find
     from .key import Key, load_key, new_key, save_key
+    from .matching import match_weights, read_owned
     from .patterns import make_triggers
     from .schemes.lean import Lean
     from .schemes.mark import Mark
@@ -47,12 +49,15 @@ _HOME = {
     "Triggers": "triggers",
     "Verdict": "verdict",
     "export": "exporting",
+    "find": "finding",
     "load_key": "key",
     "load_tilt": "tilt",
     "load_triggers": "triggers",
     "make_tilt": "undecided",
     "make_triggers": "patterns",
+    "match_weights": "matching",
     "new_key": "key",
+    "read_owned": "matching",
     "save_key": "key",
     "save_tilt": "tilt",
     "save_triggers": "triggers",
@@ -75,12 +80,15 @@ __all__ = [
     "Triggers",
     "Verdict",
     "export",
+    "find",
     "load_key",
     "load_tilt",
     "load_triggers",
     "make_tilt",
     "make_triggers",
+    "match_weights",
     "new_key",
+    "read_owned",
     "save_key",
     "save_tilt",
     "save_triggers",

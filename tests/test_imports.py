@@ -30,14 +30,17 @@ RANKS = (
         *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
         *("cms", "authorities"),
         *("archive", "opened", "disclosure"),
+        *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
+        *("weight_layouts", "weight_windows"),
     ),
-    ("patterns", "runtimes", "adapters"),
+    ("patterns", "runtimes", "adapters", "containers"),
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
-        *("doctor", "sheet", "release", "comparison", "charts", "disclosed"),
+        *("doctor", "sheet", "release", "comparison", "charts"),
+        *("disclosed", "finding", "matching"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
-    ("demo", "cli", "__init__", "__main__"),
+    ("demo", "cloning_demo", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 

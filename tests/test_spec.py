@@ -87,8 +87,8 @@ def test_a_plugin_file_holds_one_public_frozen_keyword_only_dataclass(kind: str,
 
 
 def test_the_table_of_plugins_is_the_folder():
-    """There are plug-ins of five kinds, and files that only serve them are not among them."""
-    kinds = {"patterns", "schemes", "runtimes", "adapters", "attacks"}
+    """There are plug-ins of six kinds, and files that only serve them are not among them."""
+    kinds = {"patterns", "schemes", "runtimes", "adapters", "attacks", "containers"}
     assert {kind for kind, _ in PLUGINS} == kinds
     assert ("runtimes", "litert") in PLUGINS
     assert ("runtimes", "worker") not in PLUGINS

@@ -27,11 +27,13 @@ _VERBS = {
     "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
     "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
+    "find": ("hunting", "Find models in files, firmware images and archives inside archives."),
     "keygen": ("secrets", "Make the owner's key."),
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Train marks into a .keras model that is trained already."),
     "record": ("recording", "Add to, check, show or stamp the owner's records."),
     "tilt": ("tilting", "Make, show or ask a mark without triggers."),
+    "match": ("hunting", "Find your weights where no model is left."),
     "triggers": ("secrets", "Make or show a set of secret inputs."),
     "verify": ("asking", "Ask a suspect and give a verdict with its error probability."),
 }
