@@ -1,4 +1,4 @@
-"""The claim: this key committed to these triggers, before a date that a third party vouches for.
+"""The claim: this key committed to these triggers or this tilt before a date that others vouch for.
 
 A claim names one trigger root and one key commitment, and a stamp covers the bytes of that one record.
 A stamp on a later record covers earlier ones by the chain, and does not count for them: else one stamp
@@ -23,6 +23,7 @@ from .timestamps import Stamp, check_reply, make_request
 
 if TYPE_CHECKING:
     from .key import Key
+    from .tilt import Tilt
     from .triggers import Triggers
 
 
@@ -89,7 +90,7 @@ class Grounds:
 def make_claim(
     ledger: Ledger,
     key: Key,
-    triggers: Triggers,
+    triggers: Triggers | Tilt,
     *,
     scheme: str,
     now: dt.datetime,
@@ -103,22 +104,14 @@ def make_claim(
     Raises:
         BadInput: the key did not make the triggers, a set with kept labels, or the ledger is another's.
     """
-    if triggers.kept is not None:
-        raise BadInput("--triggers: got kept labels, expected answers that were drawn by the key")
-    triggers.answers(key)  # refuses another key
-    root = triggers.root.hex()
     details = {
-        "trigger_root": root,
-        "triggers_sha256": triggers.sha256,
-        "key_commitment": key.commitment,
-        "groups": triggers.groups,
-        "classes": triggers.classes,
+        **_facts(triggers, key),
         "pattern": str(json.loads(triggers.provenance).get("pattern", "")),
         "scheme": scheme,
         **(more or {}),
     }
     named = (
-        Subject(name="trigger root", sha256=root),
+        Subject(name="trigger root", sha256=triggers.root.hex()),
         Subject(name="key commitment", sha256=key.commitment),
         *subjects,
     )
@@ -251,7 +244,7 @@ def check_seen(suspect_seen: dt.datetime, now: dt.datetime) -> None:
 def grounds(
     ledger: Ledger,
     *,
-    triggers: Triggers,
+    triggers: Triggers | Tilt,
     key: Key,
     trust: Trust,
     suspect_seen: dt.datetime,
@@ -352,15 +345,31 @@ def all_stamped(
     return True
 
 
-def _check_names(claim: Record, triggers: Triggers, key: Key) -> None:
-    expected = {
-        "trigger_root": triggers.root.hex(),
-        "triggers_sha256": triggers.sha256,
+def _facts(mark: Triggers | Tilt, key: Key) -> dict[str, Any]:
+    """What a claim names of a mark; a tilt's cells are its groups.
+
+    Raises:
+        BadInput: the key did not make the mark, or a set with kept labels.
+    """
+    from .tilt import Tilt
+
+    if isinstance(mark, Tilt):
+        mark.signs(key)
+    elif mark.kept is not None:
+        raise BadInput("--triggers: got kept labels, expected answers that were drawn by the key")
+    else:
+        mark.answers(key)
+    return {
+        "trigger_root": mark.root.hex(),
+        "triggers_sha256": mark.sha256,
         "key_commitment": key.commitment,
-        "groups": triggers.groups,
-        "classes": triggers.classes,
+        "groups": mark.cells if isinstance(mark, Tilt) else mark.groups,
+        "classes": mark.classes,
     }
-    for name, value in expected.items():
+
+
+def _check_names(claim: Record, triggers: Triggers | Tilt, key: Key) -> None:
+    for name, value in _facts(triggers, key).items():
         if claim.details[name] != value:
             raise DoesNotCheck(
                 f"claim {claim.number}: names {name} {str(claim.details[name])[:16]}, the triggers "

@@ -95,7 +95,7 @@ def read_samples(data: str) -> Samples:
 
 
 def through_a_cheap_camera(
-    pictures: npt.NDArray[np.float32], count: int, *, seed: int, noise: float = 0.25
+    pictures: npt.NDArray[np.float32], count: int, *, seed: int, noise: float = 0.3
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Pictures as a moving, noisy camera sees them: turned, shifted, scaled, grainy.
 

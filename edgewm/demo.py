@@ -4,6 +4,7 @@
     marked            what ships
     wrong key         the marked file, asked with another key's answers   control
     finetuned, pruned what a thief makes of the marked network, on samples the owner never had
+    clone             what a thief makes of its answers alone, see `edgewm.cloning_demo`
 
 Everything is exported to full int8 and asked on every runtime arithmetic that works here.
 """
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import spec, stats
+from .cloning_demo import CloneRow, run_cloning
 from .datasets import Dataset, load_dataset
 from .errors import BadInput, EdgewmError
 from .exporting import Converter, export
@@ -65,6 +67,8 @@ class Story:
     dataset: str
     rows: tuple[Row, ...]
     not_run: tuple[NotRun, ...]
+    clone_rows: tuple[CloneRow, ...]
+    """A network with both marks, the clone of its answers, and controls."""
     hits_needed: int | None
     """Fewest groups whose hits show ownership without a stamp; None if all are too few."""
     folder: Path
@@ -106,11 +110,15 @@ def run_demo(
         write_file(folder / "triggers.png", sheet, argument="--out", mode=0o600)
         owner = _Owner(held=held, triggers=triggers, key=key, seed=seed)
         artifacts = _train_and_export(owner, folder, converter, say)
+        clone_rows = run_cloning(
+            held, key=key, seed=seed, folder=folder, converter=converter, say=say
+        )
     rows, not_run = _ask_everywhere(held, artifacts, triggers, key, say)
     story = Story(
         dataset=held.name,
         rows=tuple(rows),
         not_run=tuple(not_run),
+        clone_rows=clone_rows,
         hits_needed=stats.hits_needed(triggers.allowed, alpha=1e-6, stamped=False),
         folder=folder,
     )
@@ -233,6 +241,7 @@ def _leave(story: Story) -> None:
     content = {
         "dataset": story.dataset,
         "rows": [asdict(row) for row in story.rows],
+        "clone": [asdict(row) for row in story.clone_rows],
         "not_run": [{"runtime": n.spelling, "reason": n.reason} for n in story.not_run],
     }
     text = json.dumps(content, indent=1) + "\n"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..authorities import Trust
     from ..claims import Grounds
     from ..key import Key
+    from ..tilt import Tilt
     from ..triggers import Triggers
     from ..verdict import Verdict
     from ..verification import Run
@@ -108,7 +109,7 @@ class Proof:
 
         return read_trust(self.roots, self.crls)
 
-    def grounds(self, triggers: Triggers, key: Key) -> Grounds | None:
+    def grounds(self, triggers: Triggers | Tilt, key: Key) -> Grounds | None:
         """What --ledger says for these triggers; None without one.
 
         Raises:
@@ -130,9 +131,10 @@ class Proof:
             now=now(),
             number=self.claim,
         )
-        if found.first_group >= triggers.groups:
+        committed = getattr(triggers, "groups", None)  # a tilt's inputs are never spent
+        if committed is not None and found.first_group >= committed:
             raise BadInput(
-                f"--ledger: all {triggers.groups} groups were opened before the suspect was seen, "
+                f"--ledger: all {committed} groups were opened before the suspect was seen, "
                 "none is left to ask: this mark shows nothing about it"
             )
         return found

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from ..records import Record, Subject
+    from ..tilt import Tilt
+    from ..triggers import Triggers
 
 _IN = click.Path(path_type=Path)
 _LEDGER = click.option("-l", "--ledger", "folder", type=_IN, required=True, help="Its folder.")
@@ -31,7 +33,8 @@ _CRLS = click.option(
 
 
 @click.command()
-@click.option("-t", "--triggers", "triggers_path", type=_IN, required=True, help="Trigger file.")
+@click.option("-t", "--triggers", "triggers_path", type=_IN, help="Trigger file.")
+@click.option("--tilt", "tilt_path", type=_IN, help="Tilt file, in place of triggers.")
 @_KEY
 @_LEDGER
 @click.option("--scheme", default="robust", show_default=True, help="How it will be trained in.")
@@ -42,7 +45,8 @@ _CRLS = click.option(
 @_JSON
 def claim(
     *,
-    triggers_path: Path,
+    triggers_path: Path | None,
+    tilt_path: Path | None,
     key_path: Path,
     folder: Path,
     scheme: str,
@@ -50,19 +54,26 @@ def claim(
     note: str,
     as_json: bool,
 ) -> None:
-    """Sign that this key committed to these triggers; before training.
+    """Sign that this key committed to these triggers, or to this tilt; before training.
 
     Then have it stamped (edgewm record stamp) before the model leaves the house.
     """
     from ..claims import make_claim
     from ..key import load_key
     from ..ledger import Ledger
+    from ..tilt import load_tilt
     from ..triggers import load_triggers
 
+    if triggers_path is not None and tilt_path is None:
+        mark: Triggers | Tilt = load_triggers(triggers_path)
+    elif tilt_path is not None and triggers_path is None:
+        mark = load_tilt(tilt_path)
+    else:
+        raise BadInput("--triggers: expected it or --tilt, one mark a claim")
     record = make_claim(
         Ledger(folder=folder),
         load_key(key_path, passphrase=passphrase),
-        load_triggers(triggers_path),
+        mark,
         scheme=scheme,
         now=now(),
         more={"note": note} if note else None,

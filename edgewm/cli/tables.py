@@ -50,6 +50,28 @@ def demo_table(story: Story) -> Table:
     return table(columns, rows, numbers=4)
 
 
+def clone_table(story: Story) -> Table:
+    """One row a suspect: what triggers and natural inputs say of a clone."""
+    rows = [
+        (
+            row.suspect,
+            f"{row.accuracy:.1%}",
+            f"{row.groups_hit}/{row.groups_asked}",
+            f"{row.triggers_log10_p:.1f}",
+            str(row.natural_queries),
+            f"{row.tilt_z:.1f}",
+            f"{row.tilt_log10_p:.1f}",
+            "OWNED" if row.owned_if_stamped else "not shown",
+        )
+        for row in story.clone_rows
+    ]
+    columns = (
+        *("suspect", "accuracy", "groups hit", "log10 p"),
+        *("natural inputs", "z", "log10 p", "verdict, stamped"),
+    )
+    return table(columns, rows, numbers=7)
+
+
 def doctor_table(found: Sequence[RuntimeStatus]) -> Table:
     """One row a runtime."""
     rows = [

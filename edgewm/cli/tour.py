@@ -44,10 +44,12 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
     if as_json:
         click.echo((out / "demo.json").read_text(encoding="utf-8"), nl=False)
     else:
-        from .tables import demo_table, plain_console
+        from .tables import clone_table, demo_table, plain_console
 
         console = plain_console()
         console.print(demo_table(story))
+        console.print("\nA network with triggers and a tilt, and a clone trained on its answers:\n")
+        console.print(clone_table(story))
         for part in story.not_run:
             console.print(f"not run: {part.spelling}: {part.reason}", soft_wrap=True, markup=False)
         console.print(
@@ -57,7 +59,9 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
             markup=False,
         )
     shown = all(row.owned for row in story.rows if row.suspect == "marked")
-    accused = any(row.owned for row in story.rows if row.suspect in ("unmarked", "wrong-key"))
+    controls = ("unmarked", "wrong-key", "clean")
+    accused = any(row.owned for row in story.rows if row.suspect in controls)
+    accused |= any(row.owned_if_stamped for row in story.clone_rows if row.suspect in controls)
     return 0 if shown and not accused else 1
 
 
