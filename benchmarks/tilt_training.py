@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from results_file import CACHE
+from speech_features import speech_commands
 
 REFERENCES = (100, 101, 102)
 """Seeds of clean networks that every pair's tilt is made with, beside the pair's own."""
@@ -66,6 +67,15 @@ PROTOCOLS = {
         thief=slice(24_000, 48_000),
         fresh=slice(24_000, 28_800),
         natural=slice(48_000, 60_000),
+        clone="resnet8",
+        epochs=8,
+        lean_epochs=4,
+    ),
+    "speech_commands": Protocol(
+        owner=slice(0, 12_000),
+        thief=slice(12_000, 24_000),
+        fresh=slice(12_000, 14_400),
+        natural=slice(24_000, 36_000),
         clone="resnet8",
         epochs=8,
         lean_epochs=4,
@@ -121,7 +131,7 @@ def data_of(name: str) -> Any:
     """The data set, read once."""
     from edgewm.datasets import load_dataset
 
-    return load_dataset(name)
+    return speech_commands() if name == "speech_commands" else load_dataset(name)
 
 
 def natural_of(dataset: str) -> Pictures:
