@@ -16,9 +16,19 @@ import numpy.typing as npt
 
 _MODEL = b"TFL3"
 _DIFFERENCES = bytes(_MODEL[i] ^ _MODEL[i + 1] for i in range(3))
-ZIP_END = b"PK\x05\x06"
-BASE64_MODEL = b"AFRGTD"
-"""Base64 of a model from its first byte: 0, "TF" and then "L3" (the top byte of a root offset is 0)."""
+_EVERYWHERE = (
+    ("zip_end", b"PK\x05\x06", 1),
+    ("base64_model", b"AFRGTD", 3),
+)
+"""Name, bytes, and where in them the rarest two stand. Base64 of a model from its first byte has 0, "TF"
+and then "L3": the top byte of a root offset is 0."""
+_IN_SMALL = (
+    ("gzip", b"\x1f\x8b\x08", 0),
+    ("xz", b"\xfd7zXZ\x00", 0),
+    ("bzip2", b"1AY&SY", 2),
+)
+"""The same, for contents of at most 64 MiB: in larger ones the pass would take too long."""
+LARGEST_SMALL_BYTES = 64 << 20
 _BLOCK = 1 << 18
 _OVERLAP = 8
 _MOST = 100_000
@@ -34,15 +44,15 @@ class Sightings:
 
     models: tuple[tuple[int, int], ...]
     """Position of a "TFL3" under a one-byte XOR, and the key (0: plain)."""
-    zip_ends: tuple[int, ...]
-    base64_models: tuple[int, ...]
+    places: dict[str, tuple[int, ...]]
+    """Positions of `zip_end`, `base64_model`, and in contents of at most 64 MiB `gzip`, `xz`, `bzip2`."""
     complete: bool
-    """False when one of the three was met more than 100,000 times: the rest was not kept."""
+    """False when one of them was met more than 100,000 times: the rest was not kept."""
 
 
 def scan(fill: Callable[[int, memoryview], int], size: int) -> Sightings:
     """Read `size` bytes through `fill(at, buffer) -> bytes read`, once, in blocks of 256 KiB."""
-    search = _Search(min(size, _BLOCK))
+    search = _Search(min(size, _BLOCK), small=size <= LARGEST_SMALL_BYTES)
     at = kept = 0
     while at < size:
         got = fill(at, search.room(kept))
@@ -57,7 +67,8 @@ def scan(fill: Callable[[int, memoryview], int], size: int) -> Sightings:
 class _Search:
     """The buffers of a pass, made once, and what it has found."""
 
-    def __init__(self, block: int) -> None:
+    def __init__(self, block: int, *, small: bool) -> None:
+        self._needles = _EVERYWHERE + (_IN_SMALL if small else ())
         self._block = block
         room = block + 2 * _OVERLAP
         self._held, self._apart, self._hits = bytearray(room), bytearray(room), bytearray(room)
@@ -66,8 +77,7 @@ class _Search:
         self._both = np.frombuffer(self._hits, np.bool_)
         self._equal = np.zeros(room, np.bool_)
         self._models: dict[int, int] = {}
-        self._zip_ends: set[int] = set()
-        self._base64: set[int] = set()
+        self._found: dict[str, set[int]] = {name: set() for name, _, _ in self._needles}
 
     def room(self, kept: int) -> memoryview:
         """Where the next bytes go, behind those that were kept."""
@@ -86,10 +96,8 @@ class _Search:
         for found in self._places(self._differences, self._apart, _DIFFERENCES, 1, length):
             if len(self._models) < _MOST:
                 self._models[base + found] = self._held[found] ^ _MODEL[0]
-        for needle, index, into in (
-            (ZIP_END, 1, self._zip_ends),
-            (BASE64_MODEL, 3, self._base64),
-        ):
+        for name, needle, index in self._needles:
+            into = self._found[name]
             for found in self._places(self._values, self._held, needle, index, length):
                 if len(into) < _MOST:
                     into.add(base + found)
@@ -115,12 +123,11 @@ class _Search:
 
     def sightings(self) -> Sightings:
         """What was found; a position in the overlap of two blocks stands once."""
-        found = self._models, self._zip_ends, self._base64
+        most = max(map(len, (self._models, *self._found.values())))
         return Sightings(
             models=tuple(sorted(self._models.items())),
-            zip_ends=tuple(sorted(self._zip_ends)),
-            base64_models=tuple(sorted(self._base64)),
-            complete=max(map(len, found)) < _MOST,
+            places={name: tuple(sorted(found)) for name, found in self._found.items()},
+            complete=most < _MOST,
         )
 
 

@@ -223,6 +223,22 @@ def test_limits_are_said_in_a_line(name: str, tmp_path: Path):
     assert (len(found), notes) == (1, [])
 
 
+@pytest.mark.parametrize("field", [b"PK\x01\x02", b"PK\x03\x04"])
+def test_a_zip_that_lies_is_read_all_the_same(field: bytes, tmp_path: Path):
+    """Flags of encryption, checksums and names that do not fit stop libraries, and no device."""
+    whole = hiding.zipped("m.tflite", MODEL)
+    at = whole.index(b"m.tflite") - 30
+    central = whole.rindex(b"m.tflite") - 46
+    assert whole[at : at + 4] == b"PK\x03\x04"
+    where = (at + 6, at + 14, at + 30) if field == b"PK\x03\x04" else (central + 8, central + 16)
+    for place in where:
+        held = bytearray(whole)
+        held[place] ^= 1
+        found, notes = searched(bytes(held), tmp_path)
+        assert [one.sha256 for one in found] == [DIGEST]
+        assert len(notes) <= 1
+
+
 def test_nesting_ends(tmp_path: Path):
     """Seven deep is searched, twenty is told."""
     content = MODEL

@@ -91,7 +91,7 @@ def doctor(*, as_json: bool) -> int:
 @click.argument("kind", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_(kind: str | None, *, as_json: bool) -> None:
-    """List the plug-ins of KIND (patterns, schemes, runtimes, attacks) or the targets."""
+    """List the plug-ins of KIND (patterns, schemes, runtimes, containers, ...) or the targets."""
     from .. import spec, targets
 
     listed = {name: spec.names(name) for name in spec.KINDS if spec.names(name)}

@@ -37,7 +37,7 @@ class Base64:
                     yield from _piece(content, run.group(), run.start(), budget)
             return
         end = 0
-        for position in content.sightings.base64_models:
+        for position in content.sightings.places["base64_model"]:
             start = position - _PREFIX_CHARACTERS
             if start >= end:
                 held = _run_at(content, start)

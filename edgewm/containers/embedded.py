@@ -17,11 +17,10 @@ from .gzip import gzip_machine
 from .unpacking import decompressed, unpacked
 from .xz import xz_machine
 
-_LARGEST_BYTES = 64 << 20
 _STREAMS = (
-    ("gzip", b"\x1f\x8b\x08", gzip_machine, zlib.error),
-    ("xz", b"\xfd7zXZ\x00", xz_machine, lzma.LZMAError),
-    ("bzip2", b"1AY&SY", bz2.BZ2Decompressor, OSError),
+    ("gzip", gzip_machine, zlib.error),
+    ("xz", xz_machine, lzma.LZMAError),
+    ("bzip2", bz2.BZ2Decompressor, OSError),
 )
 _BZIP2_HEAD = 4
 """`BZh9` stands before the six digits of pi that are looked for."""
@@ -33,18 +32,15 @@ class Embedded:
 
     def pieces(self, content: Content, budget: Budget) -> Iterator[Piece]:
         """What is unpacked, named by where the stream begins."""
-        if content.size > _LARGEST_BYTES or content.is_text:
+        if content.is_text:
             return
-        held = content.read(0, content.size)
-        for name, magic, machine, error in _STREAMS:
-            at = held.find(magic)
-            while at >= 0:
+        for name, machine, error in _STREAMS:
+            for at in content.sightings.places.get(name, ()):
                 start = at - (_BZIP2_HEAD if name == "bzip2" else 0)
-                if start > 0:  # at the start it is a file of its own, and read by its own plug-in
-                    budget.charge_piece()
-                    stream = content.part(start, content.size - start)
-                    blocks = decompressed(stream, machine, error)
-                    where = stream.part(0, 0)
-                    named = f"{name}-at-{start}"
-                    yield from unpacked(blocks, named, budget, quiet=True, packed=where)
-                at = held.find(magic, at + 1)
+                if start <= 0:  # a file of its own, and read by its own plug-in
+                    continue
+                budget.charge_piece()
+                stream = content.part(start, content.size - start)
+                blocks = decompressed(stream, machine, error)
+                where = stream.part(0, 0)
+                yield from unpacked(blocks, f"{name}-at-{start}", budget, quiet=True, packed=where)
