@@ -98,7 +98,7 @@ def train_missing(jobs: list[Job], workers: int) -> None:
         raise SystemExit(f"{failed[0]} did not end well, see above")
 
 
-def ask(job: Job, stage: str) -> list[dict[str, Any]]:
+def ask(job: Job, stage: str, converter: Any) -> list[dict[str, Any]]:
     """One network's verdicts, asked once and kept."""
     kept = CACHE / f"tilt-{job.at(stage)}.json"
     if kept.exists():
@@ -107,7 +107,7 @@ def ask(job: Job, stage: str) -> list[dict[str, Any]]:
     from edgewm.key import Key
     from edgewm.tilt import recommitted_tilt
 
-    tilt, key, model = tilt_of(job), key_of(job.seed), int8_of(job.at(stage))
+    tilt, key, model = tilt_of(job), key_of(job.seed), int8_of(job.at(stage), converter)
     accuracy = accuracy_of(job, model)
     every = stage == "leaned" and job.seed < MORE_PAIRS
     rows = []
@@ -185,7 +185,7 @@ def accuracy_of(job: Job, model: bytes) -> float:
         return float((session.ask(held.x_test).labels == held.y_test).mean())
 
 
-def innocents(dataset: str, pairs: int) -> dict[str, Any]:
+def innocents(dataset: str, pairs: int, converter: Any) -> dict[str, Any]:
     """1,000 keys against ten networks that no key of them marked: share of p <= 0.01, by key."""
     from edgewm import spec
     from edgewm.hashing import H
@@ -199,7 +199,7 @@ def innocents(dataset: str, pairs: int) -> dict[str, Any]:
     tilt = tilt_of(Job(dataset=dataset, seed=min(2, pairs - 1), stage="clean"))
     scores = []
     for job in jobs:
-        with spec.parse("runtimes", "litert").open(int8_of(job)) as session:
+        with spec.parse("runtimes", "litert").open(int8_of(job, converter)) as session:
             scores.append(tilt.scores(session.ask(tilt.inputs).labels))
     p = np.zeros((INNOCENT_KEYS, len(jobs)))
     for at in track(range(INNOCENT_KEYS), "innocents"):
@@ -284,6 +284,28 @@ def seconds(dataset: str, pairs: int) -> dict[str, float]:
     return out | {"ratio": out["leaned"] / out["clean"]}
 
 
+def judged(
+    dataset: str, pairs: int, converter: Any
+) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """Rows and summary of the pairs that are whole; None where they are fewer than three."""
+    jobs = jobs_of(dataset, pairs)
+    whole = [
+        seed
+        for seed in range(pairs)
+        if all(Job(dataset=dataset, seed=seed, stage=s).path.exists() for s in EVERY_PAIR)
+    ]
+    if len(whole) < 3:
+        return None
+    rows: list[dict[str, Any]] = []
+    asked = [job for job in jobs if job.seed in whole and job.path.exists()]
+    for job in track(asked, f"asking {dataset}"):
+        rows += ask(job.at("clean"), job.stage, converter)
+    summary = summary_of(rows, dataset) | {"training_s": seconds(dataset, pairs)}
+    if all(job.path.exists() for job in jobs if job.stage == "independent"):
+        summary["innocents"] = innocents(dataset, len(whole), converter)
+    return rows, summary
+
+
 def main() -> None:
     """Train, ask, write."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -294,26 +316,20 @@ def main() -> None:
     chosen = options.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     CACHE.mkdir(parents=True, exist_ok=True)
+    datasets = chosen.dataset or sorted(PROTOCOLS)
+    if not chosen.write:
+        for dataset in datasets:
+            train_missing(jobs_of(dataset, chosen.pairs), chosen.jobs)
+    from edgewm import Converter
+
     rows: list[dict[str, Any]] = []
     summary: dict[str, Any] = {}
-    for dataset in chosen.dataset or sorted(PROTOCOLS):
-        jobs = jobs_of(dataset, chosen.pairs)
-        if not chosen.write:
-            train_missing(jobs, chosen.jobs)
-        there = {
-            s
-            for s in range(chosen.pairs)
-            if all(Job(dataset=dataset, seed=s, stage=t).path.exists() for t in EVERY_PAIR)
-        }
-        asked = [j for j in jobs if j.seed in there and j.path.exists()]
-        if len(there) < 3:
-            continue
-        for job in track(asked, f"asking {dataset}"):
-            rows += ask(job.at("clean"), job.stage)
-        summary[dataset] = summary_of(rows, dataset)
-        summary[dataset]["training_s"] = seconds(dataset, chosen.pairs)
-        if all(j.path.exists() for j in jobs if j.stage == "independent"):
-            summary[dataset]["innocents"] = innocents(dataset, len(there))
+    with Converter() as converter:
+        for dataset in datasets:
+            found = judged(dataset, chosen.pairs, converter)
+            if found is not None:
+                rows += found[0]
+                summary[dataset] = found[1]
     settings = {
         "protocols": {n: {k: str(v) for k, v in asdict(p).items()} for n, p in PROTOCOLS.items()},
         "lean": LEAN,

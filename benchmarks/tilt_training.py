@@ -289,14 +289,14 @@ def _cifar10_in_grey(path: Path, *, size: tuple[int, ...]) -> Pictures:
     return pictures
 
 
-def int8_of(job: Job) -> bytes:
+def int8_of(job: Job, converter: Any = None) -> bytes:
     """The full-int8 file of a network, converted once and kept."""
     path = job.path.with_suffix(".tflite")
     if not path.exists():
         from edgewm import export
 
         held, protocol = data_of(job.dataset), PROTOCOLS[job.dataset]
-        export(job.path, held.x_train[protocol.owner][:500], path=path)
+        export(job.path, held.x_train[protocol.owner][:500], path=path, converter=converter)
     return path.read_bytes()
 
 
