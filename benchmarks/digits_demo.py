@@ -18,8 +18,9 @@ from results_file import write_result
 CONTROLS = ("unmarked", "wrong-key")
 
 
-def rows_of(seed: int) -> tuple[list[dict[str, Any]], float]:
-    """The demo's rows for one seed and key, and the seconds it took without importing TensorFlow."""
+def rows_of(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], float]:
+    """The demo's rows for one seed and key, those of the clone, and the seconds it took, without
+    importing TensorFlow."""
     from edgewm.demo import run_demo
     from edgewm.hashing import H
     from edgewm.key import Key
@@ -32,7 +33,9 @@ def rows_of(seed: int) -> tuple[list[dict[str, Any]], float]:
             key=Key(secret=H("benchmark key", seed)),
             seed=seed,
         )
-        return [{"seed": seed, **asdict(row)} for row in story.rows], time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        clone = [{"seed": seed, **asdict(row)} for row in story.clone_rows]
+        return [{"seed": seed, **asdict(row)} for row in story.rows], clone, seconds
 
 
 def main() -> None:
@@ -40,10 +43,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=5)
     seeds = range(1, options.parse_args().seeds + 1)
-    rows, seconds = [], []
+    rows, clones, seconds = [], [], []
     for seed in seeds:
-        found, took = rows_of(seed)
+        found, cloned, took = rows_of(seed)
         rows += found
+        clones += cloned
         seconds.append(took)
     first = rows[0]["runtime"]
 
@@ -55,7 +59,14 @@ def main() -> None:
 
     differences = [100 * (accuracy("marked", s) - accuracy("unmarked", s)) for s in seeds]
     controls = [r for r in rows if r["suspect"] in CONTROLS]
+    of_clones = [row for row in clones if row["suspect"] == "clone"]
     summary = {
+        "clone": [row for row in clones if row["seed"] == seeds[0]],
+        "clone_owned": sum(row["owned_if_stamped"] for row in of_clones),
+        "clone_log10_p_worst": max(row["log10_p"] for row in of_clones),
+        "clone_controls_owned": sum(
+            row["owned_if_stamped"] for row in clones if row["suspect"] in ("clean", "wrong-key")
+        ),
         "seeds": len(seeds),
         "shown_seed": seeds[0],
         "groups": rows[0]["groups_asked"],
@@ -73,7 +84,10 @@ def main() -> None:
         "start": 0.5,
         "format": "int8",
     }
-    print(write_result("digits_demo", settings=settings, rows=rows, summary=summary), summary)
+    print(
+        write_result("digits_demo", settings=settings, rows=[*rows, *clones], summary=summary),
+        summary,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The README's tables, generated from benchmarks/results/*.json; a test holds the two equal.
+"""The tables of README.md and docs/, generated from benchmarks/results/*.json; a test holds them equal.
 
-    python benchmarks/readme_tables.py           rewrite README.md
-    python benchmarks/readme_tables.py --check   exit code 1 when it would change
+    python benchmarks/readme_tables.py           rewrite the documents
+    python benchmarks/readme_tables.py --check   exit code 1 when one would change
 
 A table stands between ``<!-- table NAME -->`` and ``<!-- end NAME -->``.
 """
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "tilt.md")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def demo() -> str:
     """What `edgewm demo` printed, from the rows it left."""
     held = load("digits_demo")
     first = held["summary"]["shown_seed"]
-    rows = [row for row in held["rows"] if row["seed"] == first]
+    rows = [row for row in held["rows"] if row["seed"] == first and "runtime" in row]
     lines = [_line(("suspect", "runtime", "arithmetic", "accuracy", "hit", "log10 p", "verdict"))]
     before = ""
     for row in rows:
@@ -279,7 +280,128 @@ def hunt() -> str:
     return _markdown(("finding and matching", "measured", "bar"), rows)
 
 
+SUSPECTS = {
+    "leaned": "stolen file",
+    "clone": "clone: hard labels, another architecture, other pictures",
+    "finetuned": "copied file, fine-tuned with 20 % fresh labels",
+    "clone_same": "clone of the owner's architecture",
+    "clone_cifar10": "clone by CIFAR-10 in grey",
+    "clone_digits": "clone by digits",
+    "clone_again": "clone of the clone",
+    "clean": "unmarked twin (control)",
+    "wrong_key": "stolen file, another key (control)",
+}
+TILT_DATA = {"fashion_mnist": "Fashion-MNIST", "speech_commands": "Speech Commands"}
+
+
+def tilt() -> str:
+    """The tilt in a few lines: what it costs and what inherits it."""
+    rows = []
+    for name, found in load("tilt")["summary"].items():
+        low, high = found["interval_points"]
+        suspects = found["suspects"]
+        rows.append(
+            (
+                f"{TILT_DATA[name]}, {found['pairs']} pairs",
+                f"{found['accuracy_difference_points']:+.2f} [{low:+.2f}, {high:+.2f}]",
+                *(_tails(suspects[s]["all_queries"]) for s in ("leaned", "clone", "finetuned")),
+                _tails(suspects["clean"]["all_queries"]),
+            )
+        )
+    head = (
+        *("int8, log10 p: median (worst)", "accuracy, points [95 %]", "stolen file"),
+        *("clone, another architecture", "fine-tuned", "unmarked twin"),
+    )
+    return _markdown(head, rows)
+
+
+def tilt_suspects() -> str:
+    """Every suspect of every data set."""
+    rows = []
+    for name, found in load("tilt")["summary"].items():
+        for suspect, said in found["suspects"].items():
+            evidence = said["all_queries"]
+            rows.append(
+                (
+                    f"{TILT_DATA[name]}: {SUSPECTS[suspect]}",
+                    str(evidence["pairs"]),
+                    f"{said['accuracy']:.1%}",
+                    f"{evidence['z_median']:.1f} ({evidence['z_worst']:.1f})",
+                    _tails(evidence),
+                    f"{evidence['owned']} of {evidence['pairs']}",
+                )
+            )
+    head = ("suspect", "pairs", "accuracy", "z, median (worst)", "log10 p, median (worst)")
+    return _markdown((*head, "p <= 1e-6"), rows)
+
+
+def tilt_queries() -> str:
+    """How evidence grows with the natural inputs that are asked."""
+    rows = []
+    for name, found in load("tilt")["summary"].items():
+        for suspect in ("leaned", "clone"):
+            said = found["suspects"][suspect]
+            fewer = {named: _tails(e) for named, e in said["fewer_queries"].items()}
+            whole = said["all_queries"]
+            rows.append(
+                (
+                    f"{TILT_DATA[name]}: {SUSPECTS[suspect]}",
+                    *fewer.values(),
+                    f"{_tails(whole)} of {whole['queries_median']:.0f}",
+                    f"{_tails(said['sequential'])} after {said['sequential']['queries_median']:.0f}",
+                )
+            )
+    return _markdown(
+        ("log10 p by natural inputs asked", "500", "1,000", "2,000", "all", "sequential"), rows
+    )
+
+
+def tilt_innocents() -> str:
+    """Shares of small p-values among networks that no key marked."""
+    rows = []
+    for name, found in load("tilt")["summary"].items():
+        innocent = found.get("innocents")
+        if innocent is None:
+            continue
+        for alpha, share in innocent["shares"].items():
+            low, high = share["interval"]
+            rows.append(
+                (
+                    f"{TILT_DATA[name]}: {innocent['keys']:,} keys x {len(innocent['models'])} networks",
+                    alpha,
+                    f"{share['share']:.4f} [{low:.4f}, {high:.4f}]",
+                    f"{innocent['smallest_log10_p']:.1f}",
+                )
+            )
+    return _markdown(
+        ("innocents", "alpha", "share of p <= alpha [95 %, by key]", "smallest log10 p"), rows
+    )
+
+
+def _tails(evidence: dict[str, Any]) -> str:
+    return f"{evidence['log10_p_median']:.1f} ({evidence['log10_p_worst']:.1f})"
+
+
+def clones() -> str:
+    """What `edgewm demo` printed of the clone."""
+    rows = [
+        (
+            row["suspect"],
+            f"{row['accuracy']:.1%}",
+            f"{row['groups_hit']}/{row['groups_asked']}",
+            f"{row['triggers_log10_p']:.1f}",
+            f"{row['tilt_z']:.1f}",
+            f"{row['tilt_log10_p']:.1f}",
+            "OWNED" if row["owned_if_stamped"] else "not shown",
+        )
+        for row in load("digits_demo")["summary"]["clone"]
+    ]
+    head = ("suspect", "accuracy", "triggers hit", "log10 p", "tilt z", "log10 p", "stamped claim")
+    return _markdown(head, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "clones": clones,
     "corruptions": corruptions,
     "cost": cost,
     "demo": demo,
@@ -289,32 +411,42 @@ TABLES: dict[str, Callable[[], str]] = {
     "hunt": hunt,
     "survival": survival,
     "thieves": thieves,
+    "tilt": tilt,
+    "tilt_innocents": tilt_innocents,
+    "tilt_queries": tilt_queries,
+    "tilt_suspects": tilt_suspects,
     "training_time": training_time,
 }
 
 
 def filled(text: str) -> str:
-    """README text with every table made anew."""
-    for name, make in TABLES.items():
+    """A document with every table made anew whose place it has."""
+    for name in re.findall(r"<!-- table (\w+) -->", text):
         start, end = f"<!-- table {name} -->", f"<!-- end {name} -->"
-        if start not in text or end not in text:
-            raise SystemExit(f"README.md has no place for the table {name}")
         pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
-        made = f"{start}\n{make()}\n{end}"
+        made = f"{start}\n{TABLES[name]()}\n{end}"
         text = pattern.sub(lambda _, made=made: made, text)  # type: ignore[misc]
     return text
 
 
 def main() -> int:
-    """Rewrite or check the README."""
-    now = README.read_text(encoding="utf-8")
-    new = filled(now)
-    if "--check" in sys.argv[1:]:
-        if new != now:
-            print("README.md differs from benchmarks/results: run benchmarks/readme_tables.py")
-        return int(new != now)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    """Rewrite or check the documents."""
+    changed = 0
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    for name in TABLES:
+        if not any(f"<!-- table {name} -->" in text for text in texts):
+            raise SystemExit(f"no document has a place for the table {name}")
+    for path, now in zip(DOCUMENTS, texts, strict=True):
+        new = filled(now)
+        if "--check" in sys.argv[1:]:
+            if new != now:
+                print(
+                    f"{path.name} differs from benchmarks/results: run benchmarks/readme_tables.py"
+                )
+            changed |= int(new != now)
+        else:
+            path.write_text(new, encoding="utf-8")
+    return changed
 
 
 def _line(parts: Sequence[str]) -> str:

@@ -47,7 +47,9 @@ RUNTIMES = ALL_RUNTIMES[:2]
 """Every suspect is asked on these, leaned files of the first pairs on all."""
 MORE_PAIRS = 2
 """Pairs whose rarer thieves are trained too, and whose leaned file is asked on every runtime."""
-FEWER_QUERIES = 2000
+FEWER_QUERIES = (500, 1000, 2000)
+BAR_QUERIES = 2000
+"""What the bar for a stolen file allows."""
 EVERY_PAIR = ("clean", "leaned", "clone", "finetuned")
 RARER = ("clone_same", "clone_cifar10", "clone_digits", "clone_again")
 INNOCENT_KEYS = 1000
@@ -116,14 +118,12 @@ def ask(job: Job, stage: str, converter: Any) -> list[dict[str, Any]]:
             row_of(job, stage, model, tilt=tilt, key=key, runtime=runtime) | {"accuracy": accuracy}
         )
     first = RUNTIMES[0]
-    rows.append(
-        row_of(job, stage, model, tilt=tilt, key=key, runtime=first, queries=FEWER_QUERIES)
-        | {"accuracy": accuracy}
-    )
-    rows.append(
-        row_of(job, stage, model, tilt=tilt, key=key, runtime=first, sequential=True)
-        | {"accuracy": accuracy}
-    )
+    forms: list[dict[str, Any]] = [{"queries": queries} for queries in FEWER_QUERIES] + [
+        {"sequential": True}
+    ]
+    for form in forms:
+        found = row_of(job, stage, model, tilt=tilt, key=key, runtime=first, **form)
+        rows.append(found | {"accuracy": accuracy})
     if stage == "leaned":
         other = Key(secret=H("benchmark wrong key", job.seed))
         wrong = recommitted_tilt(tilt, other)
@@ -168,6 +168,7 @@ def row_of(
         "arithmetic": found.arithmetic,
         "form": "sequential" if sequential else "fixed",
         "queries": found.queries,
+        "queries_named": queries,
         "cells": tilt.cells,
         "z": found.z,
         "log10_p": found.log10_p,
@@ -222,30 +223,26 @@ def innocents(dataset: str, pairs: int, converter: Any) -> dict[str, Any]:
 
 def summary_of(rows: list[dict[str, Any]], dataset: str) -> dict[str, Any]:
     """What the README and docs/tilt.md show of one data set."""
-    rows = [row for row in rows if row["dataset"] == dataset]
     pairs = sorted({row["seed"] for row in rows})
-    first = [r for r in rows if r["runtime"] == RUNTIMES[0] and r["form"] == "fixed"]
-    whole = [r for r in first if r["queries"] > FEWER_QUERIES or r["cells"] == 0] or first
-    accuracy = {(r["suspect"], r["seed"]): r["accuracy"] for r in first}
+    accuracy = {(r["suspect"], r["seed"]): r["accuracy"] for r in rows}
     cost = [100 * (accuracy["leaned", s] - accuracy["clean", s]) for s in pairs]
     mean = statistics.mean(cost)
     half = T_95[len(pairs)] * statistics.stdev(cost) / len(pairs) ** 0.5
     suspects = {}
-    for suspect in ("leaned", "clone", "finetuned", *RARER, "clean", "wrong_key"):
-        of = [r for r in rows if r["suspect"] == suspect]
-        if of:
-            suspects[suspect] = {
-                "accuracy": statistics.mean(
-                    r["accuracy"] for r in whole if r["suspect"] == suspect
-                ),
-                "all_queries": evidence(
-                    [r for r in of if r["form"] == "fixed" and r["queries"] > FEWER_QUERIES]
-                ),
-                "fewer_queries": evidence(
-                    [r for r in first if r["suspect"] == suspect and r["queries"] <= FEWER_QUERIES]
-                ),
-                "sequential": evidence([r for r in of if r["form"] == "sequential"]),
-            }
+    for suspect in dict.fromkeys(row["suspect"] for row in rows):
+        of = [row for row in rows if row["suspect"] == suspect]
+        fixed = [row for row in of if row["form"] == "fixed"]
+        suspects[suspect] = {
+            "accuracy": statistics.mean(
+                value for (name, _), value in accuracy.items() if name == suspect
+            ),
+            "all_queries": evidence([r for r in fixed if r["queries_named"] is None]),
+            "sequential": evidence([r for r in of if r["form"] == "sequential"]),
+            "fewer_queries": {
+                str(named): evidence([r for r in fixed if r["queries_named"] == named])
+                for named in FEWER_QUERIES
+            },
+        }
     return {
         "pairs": len(pairs),
         "unmarked_accuracy": statistics.mean(accuracy["clean", s] for s in pairs),
@@ -335,6 +332,7 @@ def main() -> None:
         "lean": LEAN,
         "cells": CELLS,
         "questions": QUESTIONS,
+        "bar_queries": BAR_QUERIES,
         "references": len(REFERENCES) + 1,
         "other_domain_queries": OTHER_DOMAIN_QUERIES,
     }

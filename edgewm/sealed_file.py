@@ -34,6 +34,8 @@ _NPY = re.compile(
     re.DOTALL,
 )
 
+_OTHER = re.compile(rb"edgewm-([a-z]+)-\d+ sha256:[0-9a-f]{64}$")
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -80,6 +82,12 @@ class Sealed:
             raise BadInput(f"{argument}: {path} cannot be read: {error.strerror}") from None
         length = len(self.magic) + 64
         body, comment = content[:-length], content[-length:]
+        other = _OTHER.search(content[-160:])
+        if other is not None and not comment.startswith(self.magic):
+            raise BadInput(
+                f"{argument}: {path} is an edgewm file of {other[1].decode()}, expected {self.name}, "
+                f"make one with: {self.made_with}"
+            )
         if not comment.startswith(self.magic) and not content.startswith(b"PK\x03\x04"):
             raise BadInput(
                 f"{argument}: {path} is not {self.in_full}, make one with: {self.made_with}"

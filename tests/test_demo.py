@@ -61,6 +61,19 @@ def test_the_demo_shows_the_marked_network_and_accuses_no_control(folder: Path) 
         assert 0.5 < row["accuracy"] <= 1.0
 
 
+def test_the_demo_catches_the_clone_that_has_no_trigger_left(folder: Path) -> None:
+    """Triggers die in the clone and the tilt does not; clean twin and wrong key show nothing."""
+    rows = {row["suspect"]: row for row in json.loads((folder / "demo.json").read_text())["clone"]}
+    assert set(rows) == {"both-marks", "clone", "clean", "wrong-key"}
+    assert rows["both-marks"]["groups_hit"] >= 60
+    assert rows["both-marks"]["tilt_log10_p"] < -9
+    assert rows["clone"]["triggers_log10_p"] > -4
+    assert rows["clone"]["tilt_log10_p"] < -4
+    for control in ("clean", "wrong-key"):
+        assert not rows[control]["owned_if_stamped"]
+        assert rows[control]["log10_p"] > -4
+
+
 @needs("tflm")
 @needs("tflite_runtime")
 def test_the_demo_asks_three_arithmetics(folder: Path) -> None:
