@@ -43,8 +43,8 @@ from tilt_training import (
 )
 
 ALL_RUNTIMES = ("litert:delegate=xnnpack", "litert:delegate=none", "tflite_runtime", "tflm")
-RUNTIMES = ALL_RUNTIMES[:2]
-"""Every suspect is asked on these, leaned files of the first pairs on all."""
+RUNTIMES = ALL_RUNTIMES[:1]
+"""Every suspect is asked on these, the stolen files of the first pairs on all; the worst counts."""
 MORE_PAIRS = 2
 """Pairs whose rarer thieves are trained too, and whose leaned file is asked on every runtime."""
 FEWER_QUERIES = (500, 1000, 2000)
@@ -206,7 +206,15 @@ def innocents(dataset: str, pairs: int, converter: Any) -> dict[str, Any]:
     for at in track(range(INNOCENT_KEYS), "innocents"):
         key = Key(secret=H("benchmark innocent key", at))
         signs = recommitted_tilt(tilt, key).signs(key)
-        p[at] = [fixed_log10_p(a, signed_sum(a, signs)) for a in scores]
+        totals = [signed_sum(a, signs) for a in scores]
+        # below z = 1 no p is near 0.05, whatever the scores: left at p = 1, which spares 8 in 10 tails
+        rare = [
+            t > math.sqrt(float((a.astype(float) ** 2).sum()))
+            for a, t in zip(scores, totals, strict=True)
+        ]
+        p[at] = [
+            fixed_log10_p(a, t) if r else 0.0 for a, t, r in zip(scores, totals, rare, strict=True)
+        ]
     shares = {}
     for alpha in (0.05, 0.01, 0.001):
         by_key = (p <= math.log10(alpha)).mean(axis=1)
