@@ -45,7 +45,7 @@ from tilt_training import (
 ALL_RUNTIMES = ("litert:delegate=xnnpack", "litert:delegate=none", "tflite_runtime", "tflm")
 RUNTIMES = ALL_RUNTIMES[:1]
 """Every suspect is asked on these, the stolen files of the first pairs on all; the worst counts."""
-MORE_PAIRS = 2
+MORE_PAIRS = 1
 """Pairs whose rarer thieves are trained too, and whose leaned file is asked on every runtime."""
 FEWER_QUERIES = (500, 1000, 2000)
 BAR_QUERIES = 2000
@@ -202,16 +202,14 @@ def innocents(dataset: str, pairs: int, converter: Any) -> dict[str, Any]:
     for job in jobs:
         with spec.parse("runtimes", "litert").open(int8_of(job, converter)) as session:
             scores.append(tilt.scores(session.ask(tilt.inputs).labels))
+    norms = [math.sqrt(float((a.astype(np.float64) ** 2).sum())) for a in scores]
     p = np.zeros((INNOCENT_KEYS, len(jobs)))
     for at in track(range(INNOCENT_KEYS), "innocents"):
         key = Key(secret=H("benchmark innocent key", at))
         signs = recommitted_tilt(tilt, key).signs(key)
         totals = [signed_sum(a, signs) for a in scores]
-        # below z = 1 no p is near 0.05, whatever the scores: left at p = 1, which spares 8 in 10 tails
-        rare = [
-            t > math.sqrt(float((a.astype(float) ** 2).sum()))
-            for a, t in zip(scores, totals, strict=True)
-        ]
+        # below z = 1 no p is near 0.05: left at p = 1, which spares 8 in 10 tails
+        rare = [total > norm for total, norm in zip(totals, norms, strict=True)]
         p[at] = [
             fixed_log10_p(a, t) if r else 0.0 for a, t, r in zip(scores, totals, rare, strict=True)
         ]
