@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import re
 import zipfile
@@ -136,3 +137,23 @@ def _read_member(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any]) -> n
     if dtype == np.bool_ and rest.strip(b"\x00\x01"):
         raise ValueError(f"{name} holds something other than true and false")
     return np.frombuffer(rest, dtype).reshape(shape)
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    """A header or provenance as it is stored and hashed: sorted, without spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("utf-8")
+
+
+def json_object(raw: bytes, *, mark: str, name: str) -> dict[str, Any]:
+    """The object that a stored header or provenance spells.
+
+    Raises:
+        BadInput: it spells none; `mark` and `name` say of what.
+    """
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise BadInput(f"{mark}: got a {name} that is no JSON object")
+    return value

@@ -50,7 +50,7 @@ from .errors import BadInput
 from .hashing import H, draw_below, encode
 from .key import Key
 from .regions import Regions
-from .sealed_file import MALFORMED, Sealed, members
+from .sealed_file import MALFORMED, Sealed, json_bytes, json_object, members
 from .triggers import LABEL_RULE
 
 VERSION = 1
@@ -239,9 +239,9 @@ def commit_tilt(
         expected=np.ascontiguousarray(expected, np.int16),
         commitments=np.frombuffer(b"".join(committed), np.uint8).reshape(len(pairs), 32),
         salt=salt,
-        header=_json(header),
+        header=json_bytes(header),
         beacon=beacon,
-        provenance=_json(provenance),
+        provenance=json_bytes(provenance),
         regions=regions,
     )
 
@@ -314,7 +314,10 @@ def _check(tilt: Tilt) -> None:
         raise BadInput(
             "tilt: got commitments or a salt of the wrong length, expected 32 bytes each"
         )
-    header, _ = _object(tilt.header, "header"), _object(tilt.provenance, "provenance")
+    header, _ = (
+        json_object(tilt.header, mark="tilt", name="header"),
+        json_object(tilt.provenance, mark="tilt", name="provenance"),
+    )
     classes = header.get("classes")
     if (header.get("version"), header.get("cells")) != (VERSION, cells):
         raise BadInput(
@@ -345,17 +348,3 @@ def _check_regions(regions: Regions, *, classes: int, cells: int, numbers: int) 
     roots = regions.roots[regions.roots != np.iinfo(np.int32).min]
     if not (forward | leaves).all() or not ((roots >= -cells) & (roots < nodes)).all():
         raise BadInput("tilt: got regions that lead nowhere")
-
-
-def _object(raw: bytes, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise BadInput(f"tilt: got a {name} that is no JSON object")
-    return value
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("utf-8")

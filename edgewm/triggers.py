@@ -43,7 +43,7 @@ from . import commitment
 from .errors import BadInput
 from .hashing import H
 from .key import Key
-from .sealed_file import MALFORMED, Sealed, members
+from .sealed_file import MALFORMED, Sealed, json_bytes, json_object, members
 
 VERSION = 1
 KEPT_VERSION = 2
@@ -192,9 +192,9 @@ def commit(
         excluded=np.ascontiguousarray(excluded, np.bool_),
         commitments=np.frombuffer(b"".join(committed), np.uint8).reshape(groups, 32),
         salt=salt,
-        header=_json(header),
+        header=json_bytes(header),
         beacon=beacon,
-        provenance=_json(provenance),
+        provenance=json_bytes(provenance),
         kept=None if kept is None else np.ascontiguousarray(kept, _KEPT),
     )
 
@@ -284,8 +284,8 @@ def _check(triggers: Triggers) -> None:
         raise BadInput(
             "triggers: got commitments or a salt of the wrong length, expected 32 bytes each"
         )
-    header = _object(triggers.header, "header")
-    _object(triggers.provenance, "provenance")
+    header = json_object(triggers.header, mark="triggers", name="header")
+    json_object(triggers.provenance, mark="triggers", name="provenance")
     if header.get("version") not in (VERSION, KEPT_VERSION):
         raise BadInput(
             f"triggers: got version {header.get('version')}, this edgewm reads {VERSION} "
@@ -322,21 +322,7 @@ def _kept_digest(kept: npt.NDArray[np.int64], salt: bytes) -> str:
     return H("kept", salt, np.ascontiguousarray(kept, _KEPT).tobytes()).hex()
 
 
-def _object(raw: bytes, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise BadInput(f"triggers: got a {name} that is no JSON object")
-    return value
-
-
 def _as_array(value: bytes | npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if isinstance(value, bytes):
         return np.frombuffer(value, np.uint8)
     return np.ascontiguousarray(value, dtype)
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("utf-8")

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from edgewm.errors import BadInput, DoesNotCheck, EdgewmError
+from edgewm.key import load_key
 from edgewm.regions import NOWHERE, Regions
 from edgewm.tilt import ONE, Tilt, commit_tilt, load_tilt, recommitted_tilt, save_tilt
 from edgewm.undecided import expected_of, logits_of, make_tilt
+from tests import golden
 from tests.tilting import KEY, OTHER, innocent_labels, linear_reference, task, tilt
 
 
@@ -123,6 +125,16 @@ def test_questions_are_a_fixed_share_of_every_cell() -> None:
     assert sum(map(len, part)) <= held.cells * 5
     with pytest.raises(BadInput, match="queries"):
         held.questions(held.cells - 1)
+
+
+def test_the_golden_tilt_is_read_for_ever() -> None:
+    """Root, signs, order and scores of the file that version 0.1.0 wrote."""
+    held, key = load_tilt(golden.TILT), load_key(golden.KEY)
+    assert held.root.hex() == "8a095caf9105449509d7734c7b33b50ef6929fecd8b80aa76976944886b4ec73"
+    assert held.signs(key).tolist() == [-1, -1, -1, 1, 1, -1, 1]
+    assert held.order == [0, 4, 1, 5, 3, 6, 2]
+    scores = held.scores(np.arange(len(held.inputs)) % 10).tolist()
+    assert scores == [0, 4001792, 4516906, 4547870, -12321113, 3985664, -3865545]
 
 
 def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
