@@ -10,7 +10,7 @@ the labels |A_c| are constants, S = sum s_c A_c is a sum of fair +-|A_c|, and
 holds whatever the suspect is. Scores are whole numbers. Where it is feasible the sign patterns are
 counted, in whole numbers only; otherwise a smooth function that lies above the tail is summed
 exactly, and every rounding goes up (`smoothed_tail`). Any function of the labels and of public facts
-may choose or change the scores beforehand (`recalibrated`); the signs may not.
+may choose or change the scores beforehand; the signs may not.
 `edgewm.signed_evidence` is the form that may be looked at after every cell.
 """
 
@@ -21,7 +21,6 @@ import operator
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from .errors import BadInput
 from .smoothed_tail import smoothed_log10_p
@@ -121,41 +120,6 @@ def normal_log10_tail(z: float) -> float:
     series = 1.0 - v * (1.0 - 3.0 * v * (1.0 - 5.0 * v * (1.0 - 7.0 * v)))
     scale = math.log10(series / (z * math.sqrt(2.0 * math.pi)))
     return scale - z * z / (2.0 * math.log(10.0)) + slack
-
-
-def recalibrated(scores: Integers, weights: Integers, nuisance: Integers) -> npt.NDArray[np.int64]:
-    """Cell scores less each nuisance group's mean residual, int64 (n,).
-
-    A suspect that simply prefers one class has scores of one sign in every cell of a class pair. That
-    adds noise to S, and proves nothing. Each cell gives up its share of its group's sum,
-    A_c - N_c sum_g A / sum_g N, to the nearest whole unit (halves up). Only labels and public facts
-    enter, so that every |A_c| is still a constant given the labels and p stays exact: this may
-    change the power of the test, never its error. Cells of weight 0 are left alone.
-
-    Args:
-        scores: (n,) whole numbers A_c, in any unit.
-        weights: (n,) whole numbers N_c >= 0, such as the total weight of the inputs of a cell.
-        nuisance: (n,) public group of each cell, such as its class pair.
-
-    Raises:
-        BadInput: lengths that differ, a value that is no whole number, a negative weight.
-    """
-    values, shares, groups = _whole(scores, "scores"), _whole(weights, "weights"), list(nuisance)
-    if not len(values) == len(shares) == len(groups):
-        raise BadInput(
-            f"weights: got {len(shares)} weights and {len(groups)} groups for {len(values)} scores"
-        )
-    if min(shares, default=0) < 0:
-        raise BadInput(f"weights: got {min(shares)}, expected 0 or more")
-    sums: dict[int, tuple[int, int]] = {}
-    for value, share, group in zip(values, shares, groups, strict=True):
-        residual, weight = sums.get(group, (0, 0))
-        sums[group] = (residual + value * (share > 0), weight + share)
-    out = np.zeros(len(values), np.int64)
-    for at, (value, share, group) in enumerate(zip(values, shares, groups, strict=True)):
-        residual, weight = sums[group]
-        out[at] = value - (2 * share * residual + weight) // (2 * weight) if share else value
-    return out
 
 
 def _whole(values: Integers, name: str) -> list[int]:

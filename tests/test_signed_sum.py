@@ -6,7 +6,6 @@ whole distribution and from scipy, never from the code under test.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import math
 from fractions import Fraction
@@ -22,7 +21,6 @@ from edgewm.signed_sum import (
     bound_log10_p,
     fixed_log10_p,
     normal_log10_tail,
-    recalibrated,
 )
 from edgewm.stats import log10_fraction, tail
 
@@ -252,71 +250,6 @@ def test_normal_tail_is_rounded_up_at_any_size():
 
 
 # ---- recalibration
-
-
-def test_constant_bias_is_taken_out():
-    """A suspect that prefers a class by a constant keeps no score; the raw scores carried it all."""
-    random = np.random.default_rng(2)
-    weights, pairs = random.integers(1, 60, 400), np.repeat(np.arange(8), 50)
-    bias = random.integers(-9000, 9000, 8)
-    scores = bias[pairs] * weights
-    assert not recalibrated(scores, weights, pairs).any()
-    assert np.abs(scores).sum() > 10**6
-    assert recalibrated(scores, weights, np.arange(400) % 7).any()  # the control: other groups
-
-
-def test_recalibration_raises_the_power_of_a_lean_behind_a_bias():
-    """A lean that a bias drowns shows again: p falls from no evidence to below 1e-6."""
-    random = np.random.default_rng(3)
-    weights, pairs = np.full(400, 30), np.repeat(np.arange(8), 50)
-    signs = random.choice([-1, 1], 400)
-    lean = signs * 3000 + random.normal(0, 8000, 400).astype(int)
-    scores = lean + 100_000 * np.where(pairs % 2, 1, -1)
-
-    def log10_p(values):
-        return fixed_log10_p(values, signed_sum.signed_sum(values, signs))
-
-    assert log10_p(scores) > -2
-    assert log10_p(recalibrated(scores, weights, pairs)) < -6
-
-
-def test_recalibration_keeps_the_level_exact():
-    """It is told no sign, and over all patterns P[p <= a] <= a; scores led by the signs break that."""
-    assert "sign" not in "".join(inspect.signature(recalibrated).parameters)
-    random = np.random.default_rng(7)
-    raw, weights = random.integers(-500, 500, 10) + 300, random.integers(1, 9, 10)
-    kept = recalibrated(raw, weights, [0] * 5 + [1] * 5)
-    honest, led = [], []
-    for signs in itertools.product((-1, 1), repeat=10):
-        honest.append(fixed_log10_p(kept, signed_sum.signed_sum(kept, signs)))
-        chosen = np.where(np.array(signs) * raw > 0, raw, 0)  # the control: only what agrees
-        led.append(fixed_log10_p(chosen, signed_sum.signed_sum(chosen, signs)))
-    for log10_p in set(honest):
-        assert np.mean(np.array(honest) <= log10_p) <= 10**log10_p * (1 + 1e-12)
-    assert np.mean(np.array(led) <= math.log10(0.05)) > 0.5
-
-
-def test_recalibration_is_whole_rounded_and_leaves_empty_cells():
-    """Shares are rounded to the nearest unit, halves up; weight 0 gives and takes nothing."""
-    assert recalibrated([1, 2, 3], [1, 1, 1], [5, 5, 5]).tolist() == [-1, 0, 1]
-    assert recalibrated([1, 0], [1, 1], [0, 0]).tolist() == [0, -1]  # half a unit each, up
-    assert recalibrated([9, 4, 0], [0, 2, 2], [1, 1, 1]).tolist() == [9, 2, -2]
-    big = recalibrated([10**9] * 4000, [10**6] * 4000, [0] * 4000)
-    assert big.dtype == np.int64
-    assert not big.any()
-
-
-@pytest.mark.parametrize(
-    ("scores", "weights", "nuisance"),
-    [([1, 2], [1], [0, 0]), ([1, 2], [1, 1], [0]), ([1], [-1], [0]), ([0.5], [1], [0])],
-)
-def test_recalibration_refuses_what_does_not_fit(scores, weights, nuisance):
-    """Rows of one length, whole, with weights of 0 or more."""
-    with pytest.raises(BadInput, match=r"scores|weights"):
-        recalibrated(scores, weights, nuisance)
-
-
-# ---- references
 
 
 def _sums(scores):
