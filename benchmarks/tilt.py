@@ -188,6 +188,9 @@ def accuracy_of(job: Job, model: bytes) -> float:
 
 def innocents(dataset: str, pairs: int, converter: Any) -> dict[str, Any]:
     """1,000 keys against ten networks that no key of them marked: share of p <= 0.01, by key."""
+    kept = CACHE / f"tilt-{dataset}-innocents.json"
+    if kept.exists():
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
     from edgewm import spec
     from edgewm.hashing import H
     from edgewm.key import Key
@@ -219,12 +222,14 @@ def innocents(dataset: str, pairs: int, converter: Any) -> dict[str, Any]:
         half = 1.96 * float(by_key.std(ddof=1)) / math.sqrt(INNOCENT_KEYS)
         mean = float(by_key.mean())
         shares[str(alpha)] = {"share": mean, "interval": [mean - half, mean + half]}
-    return {
+    found = {
         "keys": INNOCENT_KEYS,
         "models": [str(job) for job in jobs],
         "shares": shares,
         "smallest_log10_p": float(p.min()),
     }
+    kept.write_text(json.dumps(found), encoding="utf-8")
+    return found
 
 
 def summary_of(rows: list[dict[str, Any]], dataset: str) -> dict[str, Any]:
