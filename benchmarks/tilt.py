@@ -60,6 +60,7 @@ T_95 = {3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10
 
 def jobs_of(dataset: str, pairs: int) -> list[Job]:
     """Every network, those that others need first."""
+    pairs = min(pairs, PROTOCOLS[dataset].pairs)
     clean = [*REFERENCES, *range(pairs)]
     jobs = [Job(dataset=dataset, seed=seed, stage="clean") for seed in clean]
     for stage in EVERY_PAIR[1:]:

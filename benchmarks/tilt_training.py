@@ -56,6 +56,11 @@ class Protocol:
     """Architecture of the clone; the owner's is ds_cnn."""
     epochs: int
     lean_epochs: int
+    pairs: int
+    """At most so many."""
+    lean_on_natural: bool = False
+    """Teach the lean on the natural inputs of the training set too, whose labels it does not need: where
+    few inputs of the owner are undecided, since a network has learned them by heart."""
     batch_size: int = 128
     rate: float = 2e-3
     """Adam's first rate, brought to 0 over a half cosine, in every training."""
@@ -70,6 +75,7 @@ PROTOCOLS = {
         clone="resnet8",
         epochs=8,
         lean_epochs=4,
+        pairs=8,
     ),
     "speech_commands": Protocol(
         owner=slice(0, 12_000),
@@ -79,6 +85,8 @@ PROTOCOLS = {
         clone="resnet8",
         epochs=8,
         lean_epochs=4,
+        pairs=5,
+        lean_on_natural=True,
     ),
 }
 
@@ -209,6 +217,9 @@ def _leaned(job: Job) -> tuple[Any, float]:
     model = keras.models.load_model(job.at("clean").path)
     lean = Lean(tilt=tilt, key=key_of(job.seed), reference=references, **LEAN)
     x, y = held.x_train[protocol.owner], held.y_train[protocol.owner]
+    if protocol.lean_on_natural:
+        x = np.concatenate([x, held.x_train[protocol.natural]])
+        y = np.concatenate([y, np.zeros_like(held.y_train[protocol.natural])])  # never looked at
     return _trained(model, x, y, protocol=protocol, epochs=protocol.lean_epochs, callbacks=(lean,))
 
 
