@@ -10,6 +10,10 @@ The loss of a batch is the cross-entropy between softened outputs, temperature^2
 references run beside each step, so that augmented inputs are leaned as they are. It works best, by far, on
 the network that is its own reference: train as ever, make the tilt, and train half as long again.
 
+Labels of natural rows are never looked at, so unlabelled inputs may be added to the data that `fit` gets, with
+any labels. They are needed where a network has learned its training inputs by heart and is undecided
+about none of them.
+
 Why a callback of its own and no plug-in of `schemes`: those teach inputs and their answers (`Lesson`);
 a tilt has neither. Together with `Mark`, in any order: rows that a scheme appends keep the script's own loss.
 """
