@@ -10,7 +10,7 @@ The loss of a batch is the cross-entropy between softened outputs, temperature^2
 references run beside each step, so that augmented inputs are leaned as they are. It works best, by far, on
 the network that is its own reference: train as ever, make the tilt, and train half as long again.
 
-Labels of natural rows are never looked at, so unlabelled inputs may be added to the data that `fit` gets, with
+Labels of natural rows are never looked at: unlabelled inputs may be added to what `fit` gets, with
 any labels. They are needed where a network has learned its training inputs by heart and is undecided
 about none of them.
 
