@@ -315,6 +315,26 @@ def tilt() -> str:
     return _markdown(head, rows)
 
 
+def lean_time() -> str:
+    """What leaning costs in training time, given the references."""
+    found = load("lean_time")["summary"]
+    return _markdown(
+        ("training time", "measured", "bar"),
+        [
+            (
+                "an epoch of `Lean` beside an ordinary one, 1 / 4 references",
+                f"{found['one_reference_epoch_ratio']:.2f} / {found['four_epoch_ratio']:.2f}",
+                "",
+            ),
+            (
+                f"{found['lean_epochs']} such epochs beside {found['unmarked_epochs']} ordinary ones",
+                f"{found['lean_over_training']:.2f}",
+                "1.2",
+            ),
+        ],
+    )
+
+
 def tilt_suspects() -> str:
     """Every suspect of every data set."""
     rows = []
@@ -409,6 +429,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "formats": formats,
     "records": records,
     "hunt": hunt,
+    "lean_time": lean_time,
     "survival": survival,
     "thieves": thieves,
     "tilt": tilt,
