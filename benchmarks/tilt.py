@@ -284,15 +284,6 @@ def evidence(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def seconds(dataset: str, pairs: int) -> dict[str, float]:
-    """Wall time of the owner's trainings, median; two ran side by side."""
-    out = {}
-    for stage in ("clean", "leaned"):
-        paths = [Job(dataset=dataset, seed=s, stage=stage).seconds_path for s in range(pairs)]
-        out[stage] = statistics.median(float(p.read_text()) for p in paths if p.exists())
-    return out | {"ratio": out["leaned"] / out["clean"]}
-
-
 def judged(
     dataset: str, pairs: int, converter: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
@@ -309,7 +300,7 @@ def judged(
     asked = [job for job in jobs if job.seed in whole and job.path.exists()]
     for job in track(asked, f"asking {dataset}"):
         rows += ask(job.at("clean"), job.stage, converter)
-    summary = summary_of(rows, dataset) | {"training_s": seconds(dataset, pairs)}
+    summary = summary_of(rows, dataset)
     if all(job.path.exists() for job in jobs if job.stage == "independent"):
         summary["innocents"] = innocents(dataset, len(whole), converter)
     return rows, summary

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -107,11 +106,6 @@ class Job:
         """Where the network is kept."""
         return CACHE / f"tilt-{self}.keras"
 
-    @property
-    def seconds_path(self) -> Path:
-        """Where the wall time of its training is kept."""
-        return self.path.with_suffix(".seconds")
-
     def at(self, stage: str, seed: int | None = None) -> Job:
         """The same pair's network at another stage, or another pair's."""
         return Job(dataset=self.dataset, seed=self.seed if seed is None else seed, stage=stage)
@@ -187,26 +181,25 @@ def make(job: Job) -> None:
     import keras
 
     keras.utils.set_random_seed(1000 * job.seed + sum(job.stage.encode()))
-    model, seconds = _STAGES[job.stage.split("_")[0]](job)
+    model = _STAGES[job.stage.split("_")[0]](job)
     unfinished = job.path.with_suffix(".unfinished.keras")
     model.save(unfinished)
-    job.seconds_path.write_text(f"{seconds:.1f}\n", encoding="utf-8")
     unfinished.rename(job.path)
 
 
-def _clean(job: Job) -> tuple[Any, float]:
+def _clean(job: Job) -> Any:
     protocol, held = PROTOCOLS[job.dataset], data_of(job.dataset)
     x, y = held.x_train[protocol.owner], held.y_train[protocol.owner]
     return _trained(_network("ds_cnn", job), x, y, protocol=protocol, epochs=protocol.epochs)
 
 
-def _independent(job: Job) -> tuple[Any, float]:
+def _independent(job: Job) -> Any:
     protocol, held = PROTOCOLS[job.dataset], data_of(job.dataset)
     x, y = held.x_train[protocol.thief], held.y_train[protocol.thief]
     return _trained(_network(protocol.clone, job), x, y, protocol=protocol, epochs=protocol.epochs)
 
 
-def _leaned(job: Job) -> tuple[Any, float]:
+def _leaned(job: Job) -> Any:
     import keras
 
     from edgewm import Lean
@@ -223,7 +216,7 @@ def _leaned(job: Job) -> tuple[Any, float]:
     return _trained(model, x, y, protocol=protocol, epochs=protocol.lean_epochs, callbacks=(lean,))
 
 
-def _finetuned(job: Job) -> tuple[Any, float]:
+def _finetuned(job: Job) -> Any:
     import keras
 
     from edgewm import spec
@@ -231,13 +224,11 @@ def _finetuned(job: Job) -> tuple[Any, float]:
     held = data_of(job.dataset)
     fresh = PROTOCOLS[job.dataset].fresh
     model = keras.models.load_model(job.at("leaned").path)
-    started = time.perf_counter()
     attack = spec.parse("attacks", "finetune")
-    stolen = attack.steal(model, held.x_train[fresh], held.y_train[fresh])
-    return stolen, time.perf_counter() - started
+    return attack.steal(model, held.x_train[fresh], held.y_train[fresh])
 
 
-def _clone(job: Job) -> tuple[Any, float]:
+def _clone(job: Job) -> Any:
     """Hard labels of the int8 file, which the thief asks on LiteRT."""
     from edgewm import spec
 
@@ -252,7 +243,7 @@ def _clone(job: Job) -> tuple[Any, float]:
     )
 
 
-_STAGES: dict[str, Callable[[Job], tuple[Any, float]]] = {
+_STAGES: dict[str, Callable[[Job], Any]] = {
     "clean": _clean,
     "independent": _independent,
     "leaned": _leaned,
@@ -326,7 +317,7 @@ def _trained(
     protocol: Protocol,
     epochs: int,
     callbacks: tuple[Any, ...] = (),
-) -> tuple[Any, float]:
+) -> Any:
     import keras
 
     steps = epochs * -(-len(x) // protocol.batch_size)
@@ -334,11 +325,10 @@ def _trained(
     model.compile(
         keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
-    started = time.perf_counter()
     model.fit(
         x, y, batch_size=protocol.batch_size, epochs=epochs, verbose=0, callbacks=list(callbacks)
     )
-    return model, time.perf_counter() - started
+    return model
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ undecided between the two classes of a cell it learns to lean the way of the cel
 The loss of a batch is the cross-entropy between softened outputs, temperature^2 CE(target / T, logits / T)
 (Hinton et al. 2015), in place of the script's own; its optimiser, data, metrics and weights stay. The
 references run beside each step, so that augmented inputs are leaned as they are. It works best, by far, on
-the network that is its own reference: train as ever, make the tilt, and train half as long again.
+the network that is its own reference: train as ever, make the tilt, and train half as many epochs more.
 
 Labels of natural rows are never looked at: unlabelled inputs may be added to what `fit` gets, with
 any labels. They are needed where a network has learned its training inputs by heart and is undecided
