@@ -130,12 +130,12 @@ class _Marks:
 
 
 def _share_out(held: Dataset, seed: int) -> _Samples:
-    """Thirds of the training set; a small one is seen through a cheap camera, as often as needed."""
-    third = len(held.x_train) * 2 // 5
-    owner, thief = slice(0, third), slice(third, 2 * third)
+    """Two fifths of the training set each, the rest is asked; a small set is seen through a camera."""
+    share = len(held.x_train) * 2 // 5
+    owner, thief = slice(0, share), slice(share, 2 * share)
     x, x_thief = held.x_train[owner], held.x_train[thief]
-    natural = np.concatenate([held.x_train[2 * third :], held.x_test])
-    y, y_natural = held.y_train[owner], np.concatenate([held.y_train[2 * third :], held.y_test])
+    natural = np.concatenate([held.x_train[2 * share :], held.x_test])
+    y, y_natural = held.y_train[owner], np.concatenate([held.y_train[2 * share :], held.y_test])
     if len(held.x_train) < _SEEN:
         x, own = through_a_cheap_camera(x, _SEEN, seed=3 * seed)
         x_thief, _ = through_a_cheap_camera(x_thief, _SEEN, seed=3 * seed + 1)

@@ -159,7 +159,7 @@ def _ask(
 ) -> tuple[RuntimeResult, TiltResult]:
     """What one runtime came to: both marks together, and the tilt."""
     tilt, engine = leaning.tilt, session.engine
-    course = _Course(cells=tilt.cells, triggers=triggers, leaning=leaning)
+    course = _Course(triggers=triggers, leaning=leaning, process=SignedProcess(cells=tilt.cells))
     labels = np.full(len(tilt.inputs), FAILED, np.int64)
     queries, latency_ms, complete = 0, 0.0, 0
     questions = tilt.questions(leaning.queries)
@@ -203,15 +203,13 @@ def _ask(
 class _Course:
     """The evidence of one runtime as cells come in."""
 
-    cells: int
     triggers: RuntimeResult | None
     leaning: Leaning
+    process: SignedProcess
     highest: float = 0.0
     """Of the bet on both marks, or on the tilt alone."""
-    process: SignedProcess | None = None
 
     def __post_init__(self) -> None:
-        self.process = SignedProcess(cells=self.cells)
         if self.triggers is not None and self.leaning.sequential:
             self.highest = two_marks_log10_e(-self.triggers.log10_p, 0.0)
 
@@ -222,7 +220,6 @@ class _Course:
 
     def add(self, score: int, sign: int) -> None:
         """One more complete cell."""
-        assert self.process is not None
         self.process = self.process.after(score, sign)
         value = self.process.log10_e
         if self.triggers is not None:
@@ -232,7 +229,6 @@ class _Course:
     def of_tilt(self, scores: npt.NDArray[np.int64], complete: int) -> float:
         """log10 p of the tilt alone."""
         leaning = self.leaning
-        assert self.process is not None
         if not leaning.sequential:
             if complete < leaning.tilt.cells:
                 return 0.0  # whoever stopped asking may have known the signs

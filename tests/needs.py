@@ -28,7 +28,7 @@ TOOLS = {
 """Tool: the module that it installs, and how to get it."""
 
 
-PROGRAMS = {"openssl": "apt-get install openssl"}
+PROGRAMS = {"ld": "apt-get install binutils", "openssl": "apt-get install openssl"}
 
 
 def missing(name: str) -> bool:

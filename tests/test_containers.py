@@ -9,7 +9,6 @@ import inspect
 import io
 import lzma
 import random
-import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -136,10 +135,9 @@ def test_two_copies_are_two(tmp_path: Path):
     assert [inside(one) for one in once] == ["!in.zip!a.tflite"]
 
 
+@needs("ld")
 def test_an_object_file_and_its_array(tmp_path: Path):
     """An ELF section holds a model as it is; its name is no matter."""
-    if shutil.which("ld") is None:
-        pytest.skip("needs ld: apt install binutils")
     (tmp_path / "m.tflite").write_bytes(MODEL)
     command = ["ld", "-r", "-b", "binary", "m.tflite", "-o", "m.o"]
     subprocess.run(command, cwd=tmp_path, check=True)

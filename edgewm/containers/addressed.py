@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..content import Content
-from . import Budget
+from . import Budget, Piece
 from .unpacking import gathered
 
 _MOST_BYTES = 128 << 20
@@ -47,3 +47,14 @@ def segments(blocks: Iterable[tuple[int, bytes]], budget: Budget) -> Iterator[tu
         end = address + len(runs[address])
     if joined:
         yield start, gathered(joined, budget)
+
+
+def stretches(blocks: Iterable[tuple[int, bytes]], budget: Budget) -> Iterator[Piece]:
+    """Every stretch without a gap as a piece, named by its address.
+
+    Raises:
+        BudgetSpent: more bytes or pieces than the budget has left.
+    """
+    for address, image in segments(blocks, budget):
+        budget.charge_piece()
+        yield Piece(name=f"0x{address:08x}", content=image)

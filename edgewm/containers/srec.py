@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..content import Content
 from . import Budget, Piece
-from .addressed import segments
+from .addressed import stretches
 from .text import lines_of
 
 _LINE = re.compile(rb"^[ \t]*S[0-9][0-9A-Fa-f]{8,}[ \t\r]*$", re.MULTILINE)
@@ -24,11 +24,8 @@ class Srec:
 
     def pieces(self, content: Content, budget: Budget) -> Iterator[Piece]:
         """Every stretch without a gap, named by its address."""
-        if not content.is_text or not _LINE.search(content.head):
-            return
-        for address, image in segments(_blocks(content), budget):
-            budget.charge_piece()
-            yield Piece(name=f"0x{address:08x}", content=image)
+        if content.is_text and _LINE.search(content.head):
+            yield from stretches(_blocks(content), budget)
 
 
 def _blocks(content: Content) -> Iterator[tuple[int, bytes]]:

@@ -78,9 +78,9 @@ def test_a_device_that_cannot_be_reached_is_asked_by_files(cli: Cli, made: Path)
     assert there["log10_p"] == here["log10_p"]
 
 
+@needs("securesystemslib")
 def test_a_claim_may_name_a_tilt(cli: Cli, made: Path) -> None:
     """One mark a claim: a tilt, or triggers, not both and not neither."""
-    pytest.importorskip("securesystemslib")
     base = ["claim", "-k", "k", "-l", "ledger"]
     assert "one mark a claim" in refused(cli(*base))
     assert "one mark a claim" in refused(cli(*base, "-t", "t.npz", "--tilt", "tilt.npz"))
