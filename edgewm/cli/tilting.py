@@ -148,15 +148,28 @@ def verify_tilt(
     if key_path is None:
         raise BadInput("--key: got nothing, give the key file")
     asked = begin([suspect] if names_a_runtime(suspect) else on)
+    import dataclasses
+
+    from .. import stats
     from ..key import load_key
+    from ..spent import SpentGroups
     from ..tilt import load_tilt
     from ..triggers import load_triggers
-    from ..verification import verify
+    from ..verification import Run, verify
+    from .proof import run_after
 
     held = load_tilt(tilt_path)
     key = load_key(key_path, passphrase=passphrase)
-    triggers = None if triggers_path is None else load_triggers(triggers_path)
-    grounds = [proof.grounds(mark, key) for mark in (held, triggers) if mark is not None]
+    grounds, triggers, run = [proof.grounds(held, key)], None, None
+    if triggers_path is not None:
+        triggers = load_triggers(triggers_path)
+        grounds.append(proof.grounds(triggers, key))
+        run = run_after(grounds[-1], Run(), triggers)
+        if any(part.runtime.spends for part in asked):
+            triggers.answers(key)  # a wrong key or alpha is refused before groups count as shown
+            stats.owned(0.0, alpha=alpha, tests=tests, stamped=False)
+            memory = SpentGroups.beside(triggers_path, triggers.sha256)
+            memory.mark(run.first_group, len(run.of(triggers)), suspect)
     claimed = [found for found in grounds if found is not None]
     verdict = verify(
         suspect,
@@ -170,9 +183,8 @@ def verify_tilt(
         stamped=bool(claimed) and all(found.stamp is not None for found in claimed),
         adapters=adapters,
         natural_queries=natural_queries,
+        run=run,
     )
-    import dataclasses
-
     notes = tuple(note for found in claimed for note in found.notes)
     more = {"claims": [found.as_dict() for found in claimed]} if claimed else {}
     return dataclasses.replace(verdict, flags=(*verdict.flags, *notes)), more

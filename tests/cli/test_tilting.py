@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgewm.tilt import load_tilt
-from tests.cli.command import MARKED, UNMARKED, answered, printed_json, refused
+from tests.cli.command import ANSWER, MARKED, UNMARKED, answered, printed_json, refused
 from tests.needs import needs
 
 pytestmark = [needs("litert")]
@@ -76,6 +78,23 @@ def test_a_device_that_cannot_be_reached_is_asked_by_files(cli: Cli, made: Path)
     )
     here = printed_json(cli("verify", UNMARKED, "--tilt", "tilt.npz", "-k", "k", "--json"), 1)
     assert there["log10_p"] == here["log10_p"]
+
+
+def test_triggers_beside_a_tilt_count_as_shown_to_a_device_that_is_not_ours(
+    cli: Cli, made: Path
+) -> None:
+    """A program that answers sees every group; a file here sees none, and neither does a tilt alone."""
+    Path("answer.py").write_text(ANSWER)
+    device = f"exec:command={sys.executable} answer.py {MARKED}"
+    both = ["--triggers", "t.npz", "--tilt", "tilt.npz", "-k", "k"]
+    memory = Path("t.npz.spent.json")
+    cli("verify", MARKED, *both)
+    cli("verify", device, "--tilt", "tilt.npz", "-k", "k")
+    assert not memory.exists()
+    verdict = printed_json(cli("verify", device, *both, "--json"))
+    assert verdict["owned"]
+    (shown,) = json.loads(memory.read_text())["shown"]
+    assert (shown["first_group"], shown["groups"]) == (0, verdict["groups"])
 
 
 @needs("securesystemslib")
