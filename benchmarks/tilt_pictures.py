@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from readme_tables import SUSPECTS, TILT_DATA
 from results_file import RESULTS
+from tables_tilt import SUSPECTS, TILT_DATA
 
 
 def main() -> None:
