@@ -121,7 +121,7 @@ def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
 
 
 def stored_bytes(model: Tflite, tensor: Node) -> bytes:
-    """What the file stores of a tensor: empty for one that is computed, as many bytes as are there otherwise."""
+    """What the file stores of a tensor; empty for one that is computed."""
     buffers = model.root.get("buffers", [])
     if not buffers:
         return b""

@@ -72,19 +72,19 @@ def make_engine(model: bytes) -> Engine:
     """
     graph = read_graph(model)
     steps = [_lowered(operator) for operator in graph.operators]
-    text, arena_bytes = source(graph, steps)
+    written = source(graph, steps)
     digest = hashlib.sha256(model).hexdigest()
     files = {
-        "edgewm_model.c": text,
-        "edgewm_model.h": header(graph, arena_bytes, digest),
+        "edgewm_model.c": written.text,
+        "edgewm_model.h": header(graph, written.arena_bytes, digest),
         **{path.name: path.read_text(encoding="utf-8") for path in kernels()},
     }
     return Engine(
         files=files,
         input_bytes=graph.input.size,
         output_bytes=graph.output.size,
-        arena_bytes=arena_bytes,
-        constant_bytes=0,
+        arena_bytes=written.arena_bytes,
+        constant_bytes=written.constant_bytes,
         macs=graph.macs,
         operators=len(graph.operators),
     )

@@ -24,7 +24,9 @@ def output_range(operator: Operator) -> tuple[int, int]:
     """
     code = operator.options.get("activation", 0)
     if code not in _BOUNDS:
-        raise operator.refuse(f"activation {code} inside it, expected none, RELU, RELU6 or RELU_N1_TO_1")
+        raise operator.refuse(
+            f"activation {code} inside it, expected none, RELU, RELU6 or RELU_N1_TO_1"
+        )
     output = operator.quantized_output()
     low, high = (
         limit if bound is None else quantized(bound, output.scale, output.zero_point)

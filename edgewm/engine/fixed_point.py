@@ -1,7 +1,7 @@
 """The whole-number arithmetic of TensorFlow Lite Micro's reference kernels, for what is computed beforehand.
 
-Multipliers are made from the scales exactly as that interpreter makes them (double precision, but the
-product of two scales of a dense layer in single precision). Functions of one value become tables of 256.
+Multipliers are made from the scales as that interpreter makes them, in double precision. Functions of one
+value become tables of 256.
 
 Source: tensorflow/lite/kernels/internal/{common.cc,quantization_util.cc} and gemmlowp's fixedpoint.h.
 """
@@ -27,7 +27,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def input_radius(integer_bits: int, left_shift: int) -> int:
     """Largest difference that still fits into `integer_bits` before the point once it is shifted."""
-    return math.floor((2**integer_bits - 1) * 2.0 ** (31 - integer_bits) / 2.0**left_shift)
+    return math.floor(math.ldexp(2**integer_bits - 1, 31 - integer_bits - left_shift))
 
 
 def high_multiply(a: int, b: int) -> int:

@@ -202,13 +202,17 @@ class _Reader:
         code = tensor.get("type", 0)
         dtype = DTYPES[code] if 0 <= code < len(DTYPES) else f"type_{code}"
         if min(shape, default=1) < 1 or math.prod(shape) > _MOST_VALUES:
-            raise BadInput(f"MODEL: tensor {index} has the shape {shape}, which is empty or too large")
+            raise BadInput(
+                f"MODEL: tensor {index} has the shape {shape}, which is empty or too large"
+            )
         if "sparsity" in tensor:
             raise BadInput(f"MODEL: tensor {index} is stored sparsely, expected all its values")
         stored = stored_bytes(self._model, tensor)
         width = {"int8": 1, "int32": 4}.get(dtype, 0)
         if stored and width and len(stored) != width * math.prod(shape):
-            raise BadInput(f"MODEL: tensor {index} of shape {shape} is stored in {len(stored)} bytes")
+            raise BadInput(
+                f"MODEL: tensor {index} of shape {shape} is stored in {len(stored)} bytes"
+            )
         quantization = tensor.get("quantization", {})
         return Operand(
             index=index,
@@ -230,7 +234,9 @@ class _Reader:
 
 def _without_quantize(operators: list[Operator], first: Operand) -> tuple[list[Operator], Operand]:
     """Without the operator that quantises the input, where the file has one."""
-    readers = [op for op in operators if any(i is not None and i.index == first.index for i in op.inputs)]
+    readers = [
+        op for op in operators if any(i is not None and i.index == first.index for i in op.inputs)
+    ]
     if first.dtype == "float32" and [op.name for op in readers] == ["QUANTIZE"]:
         quantize = readers[0]
         return [op for op in operators if op is not quantize], quantize.quantized_output()
@@ -254,9 +260,13 @@ def _check_order(operators: list[Operator], first: Operand, last: Operand) -> No
     for operator in operators:
         for operand in operator.inputs:
             if operand is not None and not operand.stored and operand.index not in written:
-                raise operator.refuse(f"reads tensor {operand.index}, which nothing has computed yet")
+                raise operator.refuse(
+                    f"reads tensor {operand.index}, which nothing has computed yet"
+                )
         if operator.output.stored or operator.output.index in written:
-            raise operator.refuse(f"writes tensor {operator.output.index}, which has a value already")
+            raise operator.refuse(
+                f"writes tensor {operator.output.index}, which has a value already"
+            )
         written.add(operator.output.index)
     if last.index not in written:
         raise BadInput("MODEL: no operator computes its output")

@@ -72,7 +72,7 @@ def fully_connected(operator: Operator) -> Step:
     rows = source.size // weights.shape[1]
     if output.size != rows * len(weights) or output.shape[-1:] != (len(weights),):
         raise operator.refuse(f"an output of {output.shape} for weights {weights.shape}")
-    layer = _layer(operator, weights, axis=0, dense=True)
+    layer = _layer(operator, weights, axis=0)
     arguments = (layer, str(rows), source, output)
     return [Call(function="dense", arguments=arguments, output=output)]
 
@@ -83,14 +83,13 @@ def _layer(
     axis: int,
     *,
     stored: npt.NDArray[np.generic] | None = None,
-    dense: bool = False,
 ) -> Structure:
-    """The constant of a layer whose weights are `rows`, one a channel; `stored` is how the kernel reads them."""
+    """The constant of a layer with a row of weights a channel; `stored` is how the kernel reads them."""
     output = operator.quantized_output()
     channels, depth = rows.shape
     if output.shape[-1] != channels:
         raise operator.refuse(f"an output of {output.shape} for {channels} channels")
-    pairs = _multipliers(operator, channels, axis, dense)
+    pairs = _multipliers(operator, channels, axis)
     low, high = output_range(operator)
     kept = rows if stored is None else stored
     return Structure(
@@ -116,20 +115,16 @@ def _bias(operator: Operator, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int
     largest = np.abs(folded) + 128 * np.abs(rows).sum(axis=1)
     if largest.max() >= 2**31:
         raise operator.refuse("its sums may leave 32 bits; train with smaller weights or biases")
-    return folded
+    return np.asarray(folded, np.int64)
 
 
-def _multipliers(
-    operator: Operator, channels: int, axis: int, dense: bool
-) -> list[tuple[int, int]]:
+def _multipliers(operator: Operator, channels: int, axis: int) -> list[tuple[int, int]]:
     """(multiplier, shift) of each channel."""
     source, output = operator.quantized(0), operator.quantized_output()
     weights = operator.input(1)
     scales = _scales(operator, weights, channels, axis)
-    if dense and len(weights.scales) == 1:
-        reals = (np.float32(source.scale) * scales).astype(np.float64) / output.scale
-    else:
-        reals = source.scale * scales.astype(np.float64) / output.scale
+    # older releases multiplied the two scales of a dense layer in single precision: one step off at times
+    reals = source.scale * scales.astype(np.float64) / output.scale
     pairs = [quantize_multiplier(float(real)) for real in reals]
     if any(shift > _LARGEST_SHIFT for _, shift in pairs):
         raise operator.refuse("its scales are further apart than 32 bits can hold")

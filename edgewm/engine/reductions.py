@@ -7,7 +7,7 @@ import math
 from .activations import output_range
 from .fixed_point import input_radius, quantize_multiplier
 from .graph import Operator
-from .step import Call, Step, Structure, numbers
+from .step import Argument, Call, Step, Structure, numbers
 from .windows import window_of
 
 _DEEPEST_SOFTMAX = 4095
@@ -31,7 +31,7 @@ def _pool(operator: Operator, function: str) -> Step:
     if source.shape[3] != output.shape[3]:
         raise operator.refuse(f"shapes {source.shape} to {output.shape}")
     limits = numbers(*output_range(operator))
-    arguments = (window.structure(), *limits, source, output)
+    arguments: tuple[Argument, ...] = (window.structure(), *limits, source, output)
     return [Call(function=function, arguments=arguments, output=output)]
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .graph import Operator
-from .step import Alias, Call, Step, Structure, array, numbers
+from .step import Alias, Argument, Call, Step, Structure, array, numbers
 
 _AXES = 4
 
@@ -26,7 +26,9 @@ def pad(operator: Operator) -> Step:
     pads = operator.constant(1, "int32")
     rank = len(source.shape)
     if rank > _AXES or pads.shape != (rank, 2) or (pads.astype(np.int64) < 0).any():
-        raise operator.refuse(f"pads of shape {pads.shape} for {source.shape}, expected none below 0")
+        raise operator.refuse(
+            f"pads of shape {pads.shape} for {source.shape}, expected none below 0"
+        )
     before, after = pads.astype(np.int64).T.tolist()
     grown = tuple(map(sum, zip(before, source.shape, after, strict=True)))
     if grown != output.shape:
@@ -63,7 +65,7 @@ def concatenation(operator: Operator) -> Step:
         if len(source.shape) != rank or others != output.shape[:axis] + output.shape[axis + 1 :]:
             raise operator.refuse(f"an input of {source.shape} for an output of {output.shape}")
         piece = source.size // rows
-        arguments = (*numbers(rows, piece, stride), source, output)
+        arguments: tuple[Argument, ...] = (*numbers(rows, piece, stride), source, output)
         calls.append(Call(function="place", arguments=arguments, output=output, offset=offset))
         offset += piece
     if offset != stride:

@@ -7,8 +7,7 @@ them in the firmware.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass
 
 from .arena import Block, plan
 from .graph import Graph, Operand
@@ -30,12 +29,12 @@ def header(graph: Graph, arena_bytes: int, digest: str) -> str:
 
 /* int8 values of shape {_shape(graph.input)}; a value x stands for (x - ZERO_POINT) * SCALE. */
 #define EDGEWM_MODEL_INPUT_BYTES {graph.input.size}
-#define EDGEWM_MODEL_INPUT_SCALE {_float(graph.input)}
+#define EDGEWM_MODEL_INPUT_SCALE {_float(graph.input.scale)}
 #define EDGEWM_MODEL_INPUT_ZERO_POINT ({graph.input.zero_point})
 
 /* int8 values of shape {_shape(graph.output)}, as they are: nothing is dequantised. */
 #define EDGEWM_MODEL_OUTPUT_BYTES {graph.output.size}
-#define EDGEWM_MODEL_OUTPUT_SCALE {_float(graph.output)}
+#define EDGEWM_MODEL_OUTPUT_SCALE {_float(graph.output.scale)}
 #define EDGEWM_MODEL_OUTPUT_ZERO_POINT ({graph.output.zero_point})
 
 /* Memory for what lies between, inside edgewm_model.c; input and output are the caller's. */
@@ -48,8 +47,18 @@ void edgewm_model_infer(const int8_t *input, int8_t *output);
 """
 
 
-def source(graph: Graph, steps: Sequence[Step]) -> tuple[str, int]:
-    """`edgewm_model.c`, and how many bytes its arena has."""
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """`edgewm_model.c`."""
+
+    text: str
+    arena_bytes: int
+    constant_bytes: int
+    """Of its arrays."""
+
+
+def source(graph: Graph, steps: Sequence[Step]) -> Source:
+    """The C of a graph whose operators have become these steps, in the same order."""
     places, scratch, arena_bytes = _places(graph, steps)
     constants = _Constants()
     lines = []
@@ -83,7 +92,7 @@ def source(graph: Graph, steps: Sequence[Step]) -> tuple[str, int]:
         + "\n".join([*unused, *lines])
         + "\n}\n"
     )
-    return text, arena_bytes
+    return Source(text=text, arena_bytes=arena_bytes, constant_bytes=constants.bytes)
 
 
 Places = dict[int, str]
@@ -144,6 +153,7 @@ class _Constants:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.bytes = 0
         self._names: dict[tuple[str, bytes], str] = {}
         self._structures = 0
 
@@ -188,6 +198,7 @@ class _Constants:
         key = kind, array.values.tobytes()
         if key not in self._names:
             self._names[key] = f"values_{len(self._names) + 1}"
+            self.bytes += array.values.nbytes
             listed = [_literal(value) for value in array.values.tolist()]
             rows = [
                 "  " + ", ".join(listed[at : at + _NUMBERS_A_LINE])
@@ -210,6 +221,7 @@ def _shape(operand: Operand) -> str:
     return "(" + ", ".join(map(str, operand.shape)) + ")"
 
 
-def _float(operand: Operand) -> str:
-    """Nine digits name a single exactly."""
-    return f"{float(np.float32(operand.scale)):.9g}f".replace("f", "f")
+def _float(scale: float) -> str:
+    """A literal in single precision: nine digits name it exactly."""
+    digits = f"{scale:.9g}"
+    return digits + ("f" if set(digits) & set(".e") else ".0f")
