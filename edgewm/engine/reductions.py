@@ -50,25 +50,20 @@ def mean(operator: Operator) -> Step:
     outer, inner = math.prod(source.shape[:first]), math.prod(source.shape[behind:])
     if output.size != outer * inner:
         raise operator.refuse(f"shapes {source.shape} to {output.shape} over the axes {axes}")
-    multiplier, shift = _mean_multiplier(operator, axes, reduced)
+    multiplier, shift = _mean_multiplier(operator, reduced)
     offset = -source.zero_point * reduced
     fields = numbers(outer, reduced, inner, offset, multiplier, shift, output.zero_point)
     structure = Structure(kind="mean", fields=fields)
     return [Call(function="mean", arguments=(structure, source, output), output=output)]
 
 
-def _mean_multiplier(operator: Operator, axes: list[int], reduced: int) -> tuple[int, int]:
-    """(multiplier, shift) with the division by `reduced` in it; (0, 0) where the sum is divided as it is.
+def _mean_multiplier(operator: Operator, reduced: int) -> tuple[int, int]:
+    """(multiplier, shift) with the division by `reduced` in it.
 
-    The interpreter divides as it is where input and output have one scale, unless it averages height and
-    width and keeps the axes.
+    Interpreters of 2025 and before divided the sum as it was, towards zero, where input and output had one
+    scale and the averaged axes were dropped.
     """
     source, output = operator.quantized(0), operator.quantized_output()
-    keeps = bool(operator.options.get("keep_dims", 0))
-    pictures = keeps and len(source.shape) == 4 and axes == [1, 2]
-    same = (source.scale, source.zero_point) == (output.scale, output.zero_point)
-    if same and not pictures:
-        return 0, 0
     multiplier, shift = quantize_multiplier(source.scale / output.scale)
     bits = min(reduced.bit_length() - 1, 32, 31 + shift)
     multiplier, shift = (multiplier << bits) // reduced, shift - bits

@@ -49,7 +49,7 @@ void edgewm_average_pool(const edgewm_window_t *window, int32_t minimum, int32_t
 void edgewm_max_pool(const edgewm_window_t *window, int32_t minimum, int32_t maximum,
                      const int8_t *input, int8_t *output);
 
-/* MEAN over the middle one of three axes. With multiplier 0 the sum is divided as it is, towards zero. */
+/* MEAN over the middle one of three axes; the division is in the multiplier. */
 typedef struct {
   int32_t outer, reduced, inner;
   int32_t offset; /* added to each sum: minus the input's zero point, times `reduced` */

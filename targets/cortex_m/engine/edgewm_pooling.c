@@ -71,12 +71,8 @@ void edgewm_mean(const edgewm_mean_t *mean, const int8_t *input, int8_t *output)
       for (int32_t at = 0; at < mean->reduced; at++, values += mean->inner) {
         sum += *values;
       }
-      if (mean->multiplier == 0) {
-        *output++ = (int8_t)(sum / mean->reduced);
-      } else {
-        sum = edgewm_scale(sum + mean->offset, mean->multiplier, mean->shift) + mean->zero_point;
-        *output++ = edgewm_clamp(sum, INT8_MIN, INT8_MAX);
-      }
+      sum = edgewm_scale(sum + mean->offset, mean->multiplier, mean->shift) + mean->zero_point;
+      *output++ = edgewm_clamp(sum, INT8_MIN, INT8_MAX);
     }
   }
 }
