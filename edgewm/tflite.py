@@ -108,8 +108,8 @@ def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operato
     return tuple(
         Operator(
             name=names[operator.get("opcode_index", 0)],
-            inputs=_integers(content, operator.get("inputs")),
-            outputs=_integers(content, operator.get("outputs")),
+            inputs=integers(content, operator.get("inputs")),
+            outputs=integers(content, operator.get("outputs")),
         )
         for operator in graph.get("operators", [])
     )
@@ -121,7 +121,7 @@ def weights_of(model: Tflite) -> list[Weights]:
     uint8 is read as the same bytes; what lies in a file of its own, or is packed below 8 bits, is left out.
     """
     found: dict[int, Weights] = {}
-    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
+    names = operator_names(model)
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
         for operator in _operators(model.content, graph, names):
@@ -138,21 +138,30 @@ def weights_of(model: Tflite) -> list[Weights]:
 def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
     if _dtype(tensor) not in ("int8", "uint8"):
         return None
-    buffer = model.root["buffers"][tensor.get("buffer", 0)]
-    data = buffer.get("data")
-    offset, size = buffer.get("offset", 0), buffer.get("size", 0)
-    if offset > 1:
-        raw = model.content.read(offset, size)
-    elif data is not None:
-        raw = model.content.read(data.offset, data.count)
-    else:
-        return None
-    shape = _integers(model.content, tensor.get("shape"))
+    raw = stored_bytes(model, tensor)
+    shape = integers(model.content, tensor.get("shape"))
     if not raw or math.prod(shape) != len(raw):
         return None
     values = np.frombuffer(raw, np.int8).reshape(shape)
     name = tensor.get("name", b"").decode("utf-8", "replace")
     return Weights(name=name, operator=operator, values=values)
+
+
+def stored_bytes(model: Tflite, tensor: Node) -> bytes:
+    """What the file stores of a tensor; empty for one that is computed."""
+    buffers = model.root.get("buffers", [])
+    if not buffers:
+        return b""
+    buffer = buffers[tensor.get("buffer", 0)]
+    data = buffer.get("data")
+    if buffer.get("offset", 0) > 1:
+        return model.content.read(buffer["offset"], buffer.get("size", 0))
+    return model.content.read(data.offset, data.count) if data is not None else b""
+
+
+def operator_names(model: Tflite) -> list[str]:
+    """Name of each operator code of the file."""
+    return [_operator_name(code) for code in model.root.get("operator_codes", [])]
 
 
 def _operator_name(code: Node) -> str:
@@ -181,7 +190,7 @@ def _check_graph(content: Content, graph: Node, *, codes: int, buffers: int) -> 
     if sum(listed.count for listed in lists if listed is not None) > _MOST_NUMBERS:
         raise NotFlatbuffer("more tensor numbers than a model can need")
     for listed in lists:
-        numbers = _integers(content, listed)
+        numbers = integers(content, listed)
         if any(not -1 <= number < len(tensors) for number in numbers):
             raise NotFlatbuffer("a tensor number that is not there")
     if not tensors:
@@ -201,8 +210,8 @@ def _end_of_data(root: Node) -> int:
     return max(ends, default=0)
 
 
-def _integers(content: Content, span: Span | None) -> tuple[int, ...]:
-    """A vector of int32 that names tensors or axes; `_check_graph` has seen that it is short."""
+def integers(content: Content, span: Span | None) -> tuple[int, ...]:
+    """A vector of int32 that names tensors or axes; reading the model has checked that it is short."""
     if span is None:
         return ()
     raw = content.read(span.offset, 4 * span.count)
@@ -211,7 +220,7 @@ def _integers(content: Content, span: Span | None) -> tuple[int, ...]:
 
 def _facts(content: Content, graph: Node, which: str) -> tuple[Tensor, ...]:
     tensors = graph["tensors"]
-    listed = _integers(content, graph.get(which))
+    listed = integers(content, graph.get(which))
     return tuple(_tensor(content, tensors[index]) for index in listed if index >= 0)
 
 
@@ -226,7 +235,7 @@ def _tensor(content: Content, tensor: Node) -> Tensor:
         zero_point = int(np.frombuffer(content.read(zeros.offset, 8), "<i8")[0])
     return Tensor(
         name=_printable(tensor.get("name", b"")),
-        shape=_integers(content, tensor.get("shape_signature") or tensor.get("shape")),
+        shape=integers(content, tensor.get("shape_signature") or tensor.get("shape")),
         dtype=_dtype(tensor),
         scale=scale,
         zero_point=zero_point,
@@ -257,7 +266,7 @@ def _macs(content: Content, graph: Node, names: list[str]) -> int:
 
 def _shape(content: Content, tensor: Node) -> tuple[int, ...]:
     """With a free axis as 1."""
-    return tuple(max(1, n) for n in _integers(content, tensor.get("shape")))
+    return tuple(max(1, n) for n in integers(content, tensor.get("shape")))
 
 
 def _macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
