@@ -36,7 +36,7 @@ RANKS = (
     ("patterns", "runtimes", "adapters", "containers"),
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
-        *("doctor", "sheet", "release", "comparison", "charts"),
+        *("doctor", "sheet", "release", "comparison", "charts", "silicon"),
         *("disclosed", "finding", "matching"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),

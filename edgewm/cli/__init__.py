@@ -25,7 +25,7 @@ _VERBS = {
     "claim": ("recording", "Sign that a key committed to its triggers, before training."),
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
     "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
-    "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
+    "doctor": ("checkup", "Show which runtimes work here, their arithmetic, and boards they answer like."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
     "find": ("hunting", "Find models in files, firmware images and archives inside archives."),
     "keygen": ("secrets", "Make the owner's key."),
