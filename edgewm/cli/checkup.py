@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The .tflite that those boards ran, if it is not beside that folder.",
 )
-@click.option("--on", multiple=True, help="Runtime to compare with them; without it all local ones.")
+@click.option(
+    "--on", multiple=True, help="Runtime to compare with them; without it all local ones."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-def doctor(
-    *, silicon: Path | None, model: Path | None, on: tuple[str, ...], as_json: bool
-) -> int:
+def doctor(*, silicon: Path | None, model: Path | None, on: tuple[str, ...], as_json: bool) -> int:
     """Try every runtime on this machine and show version, arithmetic and isolation.
 
     With --silicon, ask each the inputs that real boards were asked, and say with which it is bit-exact.
