@@ -77,7 +77,7 @@ def read_tflite(content: Content) -> Tflite:
     graphs = root.get("subgraphs", [])
     if not graphs:
         raise NotFlatbuffer("no subgraph")
-    names = [_operator_name(code) for code in root.get("operator_codes", [])]
+    names = [operator_name(code) for code in root.get("operator_codes", [])]
     for graph in graphs:
         _check_graph(content, graph, codes=len(names), buffers=len(root.get("buffers", [])))
     length = max(walked.end, _end_of_data(root))
@@ -100,8 +100,7 @@ def read_tflite(content: Content) -> Tflite:
 
 def operators_of(model: Tflite) -> tuple[Operator, ...]:
     """The steps of the first subgraph, in the order of execution."""
-    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
-    return _operators(model.content, model.root["subgraphs"][0], names)
+    return _operators(model.content, model.root["subgraphs"][0], operator_names(model))
 
 
 def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
@@ -136,7 +135,7 @@ def weights_of(model: Tflite) -> list[Weights]:
 
 
 def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
-    if _dtype(tensor) not in ("int8", "uint8"):
+    if dtype_of(tensor) not in ("int8", "uint8"):
         return None
     raw = stored_bytes(model, tensor)
     shape = integers(model.content, tensor.get("shape"))
@@ -161,15 +160,16 @@ def stored_bytes(model: Tflite, tensor: Node) -> bytes:
 
 def operator_names(model: Tflite) -> list[str]:
     """Name of each operator code of the file."""
-    return [_operator_name(code) for code in model.root.get("operator_codes", [])]
+    return [operator_name(code) for code in model.root.get("operator_codes", [])]
 
 
-def _operator_name(code: Node) -> str:
+def operator_name(code: Node) -> str:
+    """Name of one kind of operator: a built-in's, or what a custom one calls itself."""
     number = int(max(code.get("deprecated_builtin_code", 0), code.get("builtin_code", 0)))
     if not 0 <= number < len(OPERATORS):
         return f"BUILTIN_{number}"
     if OPERATORS[number] == "CUSTOM":
-        return _printable(code.get("custom_code", b"CUSTOM"))
+        return printable(code.get("custom_code", b"CUSTOM"))
     return OPERATORS[number]
 
 
@@ -234,20 +234,21 @@ def _tensor(content: Content, tensor: Node) -> Tensor:
     if zeros is not None and zeros.count == 1:
         zero_point = int(np.frombuffer(content.read(zeros.offset, 8), "<i8")[0])
     return Tensor(
-        name=_printable(tensor.get("name", b"")),
+        name=printable(tensor.get("name", b"")),
         shape=integers(content, tensor.get("shape_signature") or tensor.get("shape")),
-        dtype=_dtype(tensor),
+        dtype=dtype_of(tensor),
         scale=scale,
         zero_point=zero_point,
     )
 
 
-def _dtype(tensor: Node) -> str:
+def dtype_of(tensor: Node) -> str:
+    """Element type of one tensor, in numpy's spelling where numpy has it."""
     code = tensor.get("type", 0)
     return DTYPES[code] if 0 <= code < len(DTYPES) else f"type_{code}"
 
 
-def _printable(text: bytes) -> str:
+def printable(text: bytes) -> str:
     """At most 200 characters, and none that a terminal would obey."""
     read = text.decode("utf-8", "replace")[:200]
     return "".join(c if c.isprintable() else "?" for c in read)
@@ -259,17 +260,17 @@ def _macs(content: Content, graph: Node, names: list[str]) -> int:
     for operator in _operators(content, graph, names):
         if not operator.outputs or operator.outputs[0] < 0:
             continue
-        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
-        total += _macs_of(operator.name, shapes, _shape(content, tensors[operator.outputs[0]]))
+        shapes = [shape_of(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
+        total += macs_of(operator.name, shapes, shape_of(content, tensors[operator.outputs[0]]))
     return total
 
 
-def _shape(content: Content, tensor: Node) -> tuple[int, ...]:
+def shape_of(content: Content, tensor: Node) -> tuple[int, ...]:
     """With a free axis as 1."""
     return tuple(max(1, n) for n in integers(content, tensor.get("shape")))
 
 
-def _macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
+def macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
     """What one operator multiplies; `inputs` are shapes, the kernel's the second."""
     if len(inputs) < 2:
         return 0

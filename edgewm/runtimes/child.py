@@ -165,21 +165,33 @@ class Child:
         Raises:
             ModelRefused: it does not; unless the reason is a crash, the worker goes on.
         """
+        facts, reason = self.describe(model)
+        if reason:
+            raise ModelRefused(f"{self._engine}: the model {reason}")
+        return facts
+
+    def describe(self, model: bytes) -> tuple[ModelFacts, str]:
+        """Open `model` as `load` does, and say why it cannot be asked; empty when it can.
+
+        Raises:
+            ModelRefused: the interpreter does not run it.
+        """
         self._process.send({"op": "open"}, model)
         reply, _ = self._process.receive()
         self._raise_error(reply)
         try:
+            sizes = {
+                part: None if reply[part] is None else int(reply[part])
+                for part in ("arena_bytes", "arena_persistent_bytes")
+            }
             facts = ModelFacts(
                 inputs=tuple(_tensor(entry) for entry in reply["inputs"]),
                 outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
-                arena_bytes=None if reply["arena_bytes"] is None else int(reply["arena_bytes"]),
+                **sizes,
             )
-            reason = unsuitable(facts, bool(reply["stateful"]))
+            return facts, unsuitable(facts, bool(reply["stateful"]))
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
-        if reason:
-            raise ModelRefused(f"{self._engine}: the model {reason}")
-        return facts
 
     def run(
         self, inputs: npt.NDArray[np.float32]
