@@ -44,6 +44,16 @@ class Tflite:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One step of a graph."""
+
+    name: str
+    inputs: tuple[int, ...]
+    """Numbers of tensors; -1 where an optional one is left out."""
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """One constant 8-bit tensor."""
 
@@ -88,6 +98,23 @@ def read_tflite(content: Content) -> Tflite:
     )
 
 
+def operators_of(model: Tflite) -> tuple[Operator, ...]:
+    """The steps of the first subgraph, in the order of execution."""
+    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
+    return _operators(model.content, model.root["subgraphs"][0], names)
+
+
+def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
+    return tuple(
+        Operator(
+            name=names[operator.get("opcode_index", 0)],
+            inputs=_integers(content, operator.get("inputs")),
+            outputs=_integers(content, operator.get("outputs")),
+        )
+        for operator in graph.get("operators", [])
+    )
+
+
 def weights_of(model: Tflite) -> list[Weights]:
     """Every constant int8 or uint8 tensor whose bytes are as many as its shape says, each buffer once.
 
@@ -97,12 +124,12 @@ def weights_of(model: Tflite) -> list[Weights]:
     names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
-        for operator in graph.get("operators", []):
-            for index in _integers(model.content, operator.get("inputs")):
+        for operator in _operators(model.content, graph, names):
+            for index in operator.inputs:
                 if index < 0 or tensors[index].get("buffer", 0) in found:
                     continue
                 tensor = tensors[index]
-                held = _weights(model, tensor, names[operator.get("opcode_index", 0)])
+                held = _weights(model, tensor, operator.name)
                 if held is not None:
                     found[tensor.get("buffer", 0)] = held
     return list(found.values())
@@ -220,14 +247,11 @@ def _printable(text: bytes) -> str:
 def _macs(content: Content, graph: Node, names: list[str]) -> int:
     total = 0
     tensors = graph["tensors"]
-    for operator in graph.get("operators", []):
-        inputs = _integers(content, operator.get("inputs"))
-        outputs = _integers(content, operator.get("outputs"))
-        if not outputs or outputs[0] < 0:
+    for operator in _operators(content, graph, names):
+        if not operator.outputs or operator.outputs[0] < 0:
             continue
-        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in inputs]
-        output = _shape(content, tensors[outputs[0]])
-        total += _macs_of(names[operator.get("opcode_index", 0)], shapes, output)
+        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
+        total += _macs_of(operator.name, shapes, _shape(content, tensors[operator.outputs[0]]))
     return total
 
 
