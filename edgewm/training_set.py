@@ -61,7 +61,9 @@ class TrainingSet:
             BadInput: as `samples`, or there is no such sample.
         """
         if not 0 <= index < self.count:
-            raise BadInput(f"SAMPLE: got {index}, the training set has samples 0 to {self.count - 1}")
+            raise BadInput(
+                f"SAMPLE: got {index}, the training set has samples 0 to {self.count - 1}"
+            )
         return self.source.content(index)
 
     def index_of(self, name: str) -> int:
@@ -136,13 +138,12 @@ class _Arrays:
         name = self.inputs.row.encode("ascii")
         labels = itertools.repeat(b"") if self.labels is None else self.labels.rows(first)
         sha256 = hashlib.sha256
-        with contextlib.closing(self.inputs.rows(first)) as rows:
-            for row, label in zip(rows, labels, strict=False):
-                yield name, sha256(row).digest(), bytes(label)
+        for row, label in zip(self.inputs.rows(first), labels, strict=False):
+            yield name, sha256(row).digest(), label
 
     def content(self, index: int) -> tuple[Sample, bytes]:
-        row = bytes(next(self.inputs.rows(index)))
-        label = b"" if self.labels is None else bytes(next(self.labels.rows(index)))
+        row = next(self.inputs.rows(index))
+        label = b"" if self.labels is None else next(self.labels.rows(index))
         return (self.inputs.row.encode("ascii"), hashlib.sha256(row).digest(), label), row
 
 
@@ -184,7 +185,7 @@ class _Stored:
     def count(self) -> int:
         return self.shape[0]
 
-    def rows(self, first: int) -> Iterator[memoryview]:
+    def rows(self, first: int) -> Iterator[bytes]:
         row_bytes = self.dtype.itemsize * math.prod(self.shape[1:])
         rows_a_piece = max(1, _PIECE_BYTES // row_bytes)
         swapped = self.dtype != self.dtype.newbyteorder("<")
@@ -198,9 +199,8 @@ class _Stored:
                         raise EOFError("it ends early")
                     if swapped:
                         piece = np.frombuffer(piece, self.dtype).byteswap().tobytes()
-                    view = memoryview(piece)
                     for offset in range(0, wanted, row_bytes):
-                        yield view[offset : offset + row_bytes]
+                        yield piece[offset : offset + row_bytes]
         except _MALFORMED as error:
             raise _unreadable(self.path, error) from None
 
@@ -234,7 +234,9 @@ def _stored(path: Path) -> _Arrays:
         inputs = next((name for name in _INPUTS if name in names), None)
         labels = next((name for name in _LABELS if name in names), None)
         if inputs is None:
-            raise BadInput(f"--data: {path} holds {', '.join(names)}, expected {', '.join(_INPUTS)}")
+            raise BadInput(
+                f"--data: {path} holds {', '.join(names)}, expected {', '.join(_INPUTS)}"
+            )
         found = _Arrays(
             inputs=_array(path, inputs), labels=None if labels is None else _array(path, labels)
         )
@@ -250,7 +252,7 @@ def _stored(path: Path) -> _Arrays:
 def _array(path: Path, member: str) -> _Stored:
     """The facts of one array, from its header alone."""
     with _opened(path, member) as stream:
-        version = np.lib.format.read_magic(stream)
+        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
         read: Mapping[tuple[int, int], Any] = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,

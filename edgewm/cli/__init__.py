@@ -26,6 +26,7 @@ _VERBS = {
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
     "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
     "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
+    "dossier": ("dossiers", "Bind training data, parameters and graph into a claim; show parts."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
     "find": ("hunting", "Find models in files, firmware images and archives inside archives."),
     "keygen": ("secrets", "Make the owner's key."),
