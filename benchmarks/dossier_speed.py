@@ -92,9 +92,6 @@ def main() -> None:
             (files / str(at % 10)).mkdir(parents=True, exist_ok=True)
             (files / str(at % 10) / f"{at}.bin").write_bytes(held[at].tobytes())
         rows.append(measured("folder of files", files))
-    print(
-        f"this process needed {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
-    )
     if (chosen.samples, chosen.files) == (SAMPLES, FILES):
         settings = {"seed": SEED, "runs": RUNS, "sample": list(SHAPE), "dtype": "uint8"}
         arrays = rows[:3]
