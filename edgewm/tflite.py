@@ -114,6 +114,12 @@ def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operato
     )
 
 
+def tensors_of(model: Tflite) -> tuple[Tensor, ...]:
+    """The tensors of the first subgraph, by number."""
+    tensors = model.root["subgraphs"][0]["tensors"]
+    return tuple(_tensor(model.content, tensor) for tensor in tensors)
+
+
 def weights_of(model: Tflite) -> list[Weights]:
     """Every constant int8 or uint8 tensor whose bytes are as many as its shape says, each buffer once.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ..errors import BadInput
-from .marking import progress_bar, target_of
+from .marking import target_of
+from .progress import progress
 from .secrets import passphrase
 
 _LEAST_LOG10_P = -6.0
@@ -38,7 +39,7 @@ def mark_tflite(
     natural, _ = read_samples(data)
     key = load_key(key_path, passphrase=passphrase)
     runtimes = on or _working()
-    with progress_bar(visible=not as_json) as show:
+    with progress(visible=not as_json) as show:
         if triggers_path.exists():
             triggers = load_triggers(triggers_path)
             triggers.answers(key)

@@ -8,12 +8,9 @@ training ended with may be too small to teach anything.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BadInput
+from .progress import Show, progress
 from .secrets import passphrase
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ _LEARNED = 0.9
 """Share of the inputs below which no marked file is written: int8 and a thief take more."""
 # Tried on a small CNN (digits) and a DS-CNN (6,000 pictures of Fashion-MNIST): 3 epochs taught all marks.
 _RATE, _RATE_OF_SGD = 2e-3, 1e-2
-Show = Callable[[str, float | None], None]
-"""Takes what is being done, and the share of it that is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +121,7 @@ def mark(
     held.answers(key)  # a wrong key is refused before TensorFlow is imported
     plugin = spec.parse("schemes", scheme)
     samples = _samples(data, held)
-    with progress_bar(visible=not as_json) as show, warnings.catch_warnings():
+    with progress(visible=not as_json) as show, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Keras, about its own files
         show("import TensorFlow", None)
         import_tensorflow_quietly("mark")
@@ -295,26 +291,6 @@ def _write(model: Any, target: Path, *, replace: bool) -> None:
         model.save(Path(folder) / "marked.keras")
         content = (Path(folder) / "marked.keras").read_bytes()
     (write_file if replace else write_new)(target, content, argument="--out")
-
-
-@contextlib.contextmanager
-def progress_bar(*, visible: bool) -> Iterator[Show]:
-    """A bar on stderr where a person watches a terminal, nothing elsewhere."""
-    if not (visible and sys.stderr.isatty()):
-        yield lambda text, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("start", total=None)
-
-        def show(text: str, share: float | None) -> None:
-            total = None if share is None else 1.0
-            progress.update(task, description=text, total=total, completed=share or 0.0)
-
-        yield show
 
 
 def _bar(show: Show, epochs: int, steps: int) -> Any:
