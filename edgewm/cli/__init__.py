@@ -24,7 +24,7 @@ _VERBS = {
     "chart": ("charting", "Draw the margins or the hits of the owner's own files."),
     "claim": ("recording", "Sign that a key committed to its triggers, before training."),
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
-    "device": ("device", "Write what runs on a board."),
+    "device": ("device", "Make what a device needs, or stand in for one."),
     "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
     "doctor": ("checkup", "Show which runtimes work here, and which boards they answer like."),
     "dossier": ("dossiers", "Bind training data, parameters and graph into a claim; show parts."),
