@@ -1,4 +1,4 @@
-"""``edgewm device VERB``: what is made for devices and what runs as one. One file a verb, imported when used."""
+"""``edgewm device VERB``: what is made for devices and what runs as one; a verb's file is imported late."""
 
 from __future__ import annotations
 

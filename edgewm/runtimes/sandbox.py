@@ -17,14 +17,14 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _PR_SET_NO_NEW_PRIVS = 38
 _EPERM, _ENOSYS = 1, 38
 _CLONE_THREAD = 0x00010000
-_WRITING = (
-    0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
-)  # access mode, create, truncate, append, tmpfile
+# access mode, create, truncate, append, tmpfile
+_WRITING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 # (from ABI, bits): execute, write, remove and make; refer; truncate; ioctl on devices
@@ -82,12 +82,13 @@ def apply(memory_mib: int, cpu_s: int, *, runs_program: bool = False) -> list[st
     `runs_program` it may still become another program, which inherits all the rest. Never raises.
     """
     applied: list[str] = []
-    for measure in (
+    measures: list[Callable[[], list[str]]] = [
         lambda: _limits(memory_mib, cpu_s),
         _no_new_privileges,
         lambda: _landlock(runs_program),
         lambda: _seccomp(runs_program),
-    ):
+    ]
+    for measure in measures:
         try:
             applied += measure()
         except (OSError, ValueError, AttributeError, ImportError):
