@@ -33,6 +33,7 @@ NOT_PLUGINS = (
     "contract",
     "early",
     "label_rule",
+    "nursery",
     "probe",
     "process",
     "sandbox",

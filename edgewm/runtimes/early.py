@@ -32,7 +32,7 @@ def prepare(workers: int = 1) -> None:
     """
     for _ in range(workers):
         try:
-            _prepared.append(_spawn(sys.executable))
+            _prepared.append(spawn(sys.executable))
         except OSError:
             return
 
@@ -48,11 +48,16 @@ def take(python: str) -> tuple[int, list[int]]:
     """
     if python == sys.executable and _prepared:
         return _prepared.pop(0)
-    return _spawn(python)
+    return spawn(python)
 
 
-def _spawn(python: str) -> tuple[int, list[int]]:
-    request, reply, noise = os.pipe(), os.pipe(), os.pipe()
+def spawn(python: str, request: tuple[int, int] | None = None) -> tuple[int, list[int]]:
+    """A new worker, as `take` gives one; `request` are the ends (its, ours) of another stdin than a pipe.
+
+    Raises:
+        OSError: `python` cannot be started.
+    """
+    request, reply, noise = request or os.pipe(), os.pipe(), os.pipe()
     child_ends = (request[0], reply[1], noise[1])
     parent_ends = [request[1], reply[0], noise[0]]
     try:
@@ -70,10 +75,15 @@ def _spawn(python: str) -> tuple[int, list[int]]:
     finally:
         for end in child_ends:
             os.close(end)
+    ours(parent_ends)
+    return pid, parent_ends
+
+
+def ours(parent_ends: list[int]) -> None:
+    """Make our ends of three pipes such that neither reading nor a whole model makes us wait."""
     for end in parent_ends:
         os.set_blocking(end, False)
     try:
-        fcntl.fcntl(request[1], _SET_PIPE_SIZE, _PIPE_BYTES)  # a whole model without waiting
+        fcntl.fcntl(parent_ends[0], _SET_PIPE_SIZE, _PIPE_BYTES)
     except OSError:
-        return pid, parent_ends  # the pipe stays small, and the rest of a model is sent later
-    return pid, parent_ends
+        return  # the pipe stays small, and the rest of a model is sent later
