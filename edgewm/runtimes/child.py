@@ -67,7 +67,7 @@ def start(
         raise BadInput(
             f"{engine}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
         )
-    request = {"op": "start", "engine": engine, "options": options}
+    request: dict[str, Any] = {"op": "start", "engine": engine, "options": options}
     request |= {"memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S}
     origin = Spawned(python or sys.executable)
     if nursery is not None:

@@ -58,7 +58,10 @@ class Nursery:
         assert self._process is not None
         assert self._control is not None
         pipes = [os.pipe(), os.pipe(), os.pipe()]
-        theirs, mine = [pipes[0][0], pipes[1][1], pipes[2][1]], [pipes[0][1], pipes[1][0], pipes[2][0]]
+        theirs, mine = (
+            [pipes[0][0], pipes[1][1], pipes[2][1]],
+            [pipes[0][1], pipes[1][0], pipes[2][0]],
+        )
         try:
             socket.send_fds(self._control, [_REQUEST.pack(b"f", 0)], theirs)
             pid = int(self._process.receive()[0]["pid"])
