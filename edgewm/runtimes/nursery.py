@@ -25,6 +25,8 @@ from .process import Process, Spawned, kill
 
 LIFETIMES = 10
 """A worker of a nursery lives at most so many times as long as it may take for one reply."""
+START_S = 60.0
+"""For what happens before a suspect is there: it must not depend on how patient a scan is with suspects."""
 _REQUEST = struct.Struct("<cI")
 
 
@@ -44,9 +46,9 @@ class Nursery:
             RuntimeUnavailable: the interpreter is missing, or the machine has no room for a process.
         """
         if self._process is None or self._request != request:
-            self._begin(python, request, timeout_s)
+            self._begin(python, request)
         if self._arithmetic is None:
-            first = self._fork(timeout_s)
+            first = self._fork(START_S)
             try:
                 self._arithmetic = first.arithmetic()
             finally:
@@ -101,7 +103,7 @@ class Nursery:
             self._control.close()
         self._process = self._control = self._arithmetic = None
 
-    def _begin(self, python: str, request: dict[str, Any], timeout_s: float) -> None:
+    def _begin(self, python: str, request: dict[str, Any]) -> None:
         self.close()
         ours, theirs = socket.socketpair()
         sending = os.dup(ours.fileno())
@@ -109,25 +111,21 @@ class Nursery:
         name = str(request["engine"])
         memory_mib = int(request["memory_mib"])
         try:
-            process = Process(name, origin=origin, memory_mib=memory_mib, timeout_s=timeout_s)
+            process = Process(name, origin=origin, memory_mib=memory_mib, timeout_s=START_S)
+            process.send({**request, "nursery": True})
+            Child(name, process, memory_mib).ready()  # refuses what is not installed
         except BaseException:
             ours.close()
             raise
-        process.send({**request, "nursery": True})
-        Child(name, process, memory_mib).ready()  # refuses what is not installed
         self._request, self._process, self._control = request, process, ours
-        ours.setblocking(True)
 
     def _fork(self, timeout_s: float) -> Child:
         name, memory_mib = str(self._request["engine"]), int(self._request["memory_mib"])
-        process = Process(
-            name,
-            origin=self,
-            memory_mib=memory_mib,
-            timeout_s=timeout_s,
-            lifetime_s=LIFETIMES * timeout_s,
-        )
-        return Child(name, process, memory_mib, self._arithmetic)
+        process = Process(name, origin=self, memory_mib=memory_mib, timeout_s=START_S)
+        child = Child(name, process, memory_mib, self._arithmetic)
+        child.ready()
+        process.limit(timeout_s, lifetime_s=LIFETIMES * timeout_s)
+        return child
 
 
 @dataclass(frozen=True)

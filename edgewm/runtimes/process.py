@@ -68,15 +68,14 @@ class Process:
         origin: Origin,
         memory_mib: int,
         timeout_s: float,
-        lifetime_s: float = math.inf,
     ) -> None:
-        """Start it; `name` stands in front of every message, `lifetime_s` bounds all waits together.
+        """Start it; `name` stands in front of every message.
 
         Raises:
             RuntimeUnavailable: `origin` cannot start one.
         """
         self._name, self._memory_mib, self._timeout_s = name, memory_mib, timeout_s
-        self._origin, self._ends_s = origin, time.monotonic() + lifetime_s
+        self._origin, self._ends_s = origin, math.inf
         self._unsent: list[memoryview] = []
         self._received, self._noise = bytearray(), bytearray()
         self._spoke, self._closed = False, True
@@ -88,6 +87,10 @@ class Process:
 
     def __del__(self) -> None:
         self.close()
+
+    def limit(self, timeout_s: float, *, lifetime_s: float) -> None:
+        """From now on, seconds that one reply and all replies together may take."""
+        self._timeout_s, self._ends_s = timeout_s, time.monotonic() + lifetime_s
 
     def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """Queue a request and write as much of it as the pipe takes now.

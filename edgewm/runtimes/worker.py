@@ -285,7 +285,12 @@ class _Lite:
         first = opened.get_input_details()
         if len(first) == 1 and len(first[0]["shape"]) > 0 and first[0]["shape"][0] != 1:
             opened.resize_tensor_input(first[0]["index"], [1, *first[0]["shape"][1:]])
-        opened.allocate_tensors()
+        try:
+            opened.allocate_tensors()
+        except RuntimeError as error:
+            if not str(error) and _larger_than_the_limit(opened.get_tensor_details()):
+                raise MemoryError from None  # it fails without a word
+            raise
         inputs, outputs = opened.get_input_details(), opened.get_output_details()
         operators = {detail["op_name"] for detail in opened._get_ops_details()}
         self.facts = {
@@ -374,6 +379,21 @@ class _Micro:
     def _describe(detail: dict[str, Any]) -> dict[str, Any]:
         steps = detail["quantization_parameters"]
         return _tensor("", detail["shape"], detail["dtype"], steps["scales"], steps["zero_points"])
+
+
+def _larger_than_the_limit(tensors: list[dict[str, Any]]) -> bool:
+    """Whether a single tensor needs more address space than this process may use."""
+    import math
+    import resource
+
+    import numpy as np
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    sizes = [
+        math.prod(map(int, tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
+        for tensor in tensors
+    ]
+    return limit != resource.RLIM_INFINITY and max(sizes, default=0) > limit
 
 
 def _allocations(interpreter: Any) -> dict[str, int]:

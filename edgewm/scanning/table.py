@@ -108,10 +108,9 @@ class Table:
     def _check_plan(self, plan: Plan) -> None:
         """The plan beside the table is this one, or is written now."""
         path = self.path.with_name(self.path.name + ".plan.json")
-        told = {"plan": plan.digest, **plan.as_dict()}
+        told = json.loads(json.dumps({"plan": plan.digest, **plan.as_dict()}))
         if os.fstat(self._file).st_size == 0:
-            text = json.dumps(told, indent=1) + "\n"
-            write_file(path, text.encode(), argument="--out")
+            write_file(path, (json.dumps(told, indent=1) + "\n").encode(), argument="--out")
             if self._csv:
                 os.write(self._file, _csv_line(COLUMNS).encode())
             return
