@@ -1,4 +1,4 @@
-"""A scan: what is found once is asked once, every row has a named outcome, and nothing is lost or counted twice."""
+"""A scan: each model is asked once, every row has a named outcome, nothing is lost or counted twice."""
 
 from __future__ import annotations
 

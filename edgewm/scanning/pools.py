@@ -12,6 +12,7 @@ A suspect that takes three workers with it is a row of its own.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import struct
 import subprocess
@@ -29,6 +30,8 @@ from .judging import Mark, Terms, judge
 
 Rows = list[dict[str, Any]]
 TRIES = 3
+CONNECT_S = 10
+"""How long a scheduler may take to answer."""
 LOST: dict[str, Any] = {
     "outcome": "worker_lost",
     "reason": f"{TRIES} workers in a row ended while they asked it",
@@ -180,8 +183,9 @@ class ClusterPool:
                 "--scheduler: Dask is not installed: pip install 'edgewm[cluster]'"
             ) from None
         self._marks, self._orders, self._terms = list(marks), orders, terms
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised
         try:
-            self._client = Client(scheduler, timeout=10, set_as_default=False)
+            self._client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             raise BadInput(f"--scheduler: {scheduler} does not answer: {reason}") from None

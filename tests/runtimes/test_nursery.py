@@ -114,13 +114,13 @@ def test_workers_end_with_their_nursery(held: Nursery):
     session = LiteRT().start(held).open(known.model)
     pid = session._child._process._pid
     os.kill(held._process._pid, signal.SIGKILL)
-    with pytest.raises(ModelRefused):
-        session.ask(known.inputs)
-    session.close()
     deadline = time.monotonic() + 10
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not _runs(pid)
+    with pytest.raises(ModelRefused):
+        session.ask(known.inputs)
+    session.close()
     with LiteRT().start(held).open(known.model) as session:
         assert (session.ask(known.inputs).labels >= 0).all()
 
