@@ -39,7 +39,9 @@ RANKS = (
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
         *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
-        *("disclosed", "finding", "matching", "last_layer", "engine"),
+        *("disclosed", "finding", "matching", "scanning"),
+        *("last_layer",),
+        *("engine",),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),
@@ -64,6 +66,7 @@ MORE = {
     "envelope": {"securesystemslib"},
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
+    "scanning.pools": {"distributed"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""

@@ -35,6 +35,7 @@ NOT_PLUGINS = (
     "emulated",
     "emulation",
     "label_rule",
+    "nursery",
     "probe",
     "process",
     "sandbox",
