@@ -44,6 +44,18 @@ class Tflite:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One step of a graph."""
+
+    name: str
+    inputs: tuple[int, ...]
+    """Numbers of tensors; -1 where an optional one is left out."""
+    outputs: tuple[int, ...]
+    options: Node = field(repr=False)
+    """The fields that `tflite_schema` names of its kind; absent ones are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """One constant 8-bit tensor."""
 
@@ -88,28 +100,46 @@ def read_tflite(content: Content) -> Tflite:
     )
 
 
+def operators_of(model: Tflite) -> tuple[Operator, ...]:
+    """The steps of the first subgraph, in the order of execution."""
+    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
+    return _operators(model.content, model.root["subgraphs"][0], names)
+
+
+def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
+    return tuple(
+        Operator(
+            name=names[operator.get("opcode_index", 0)],
+            inputs=integers(content, operator.get("inputs")),
+            outputs=integers(content, operator.get("outputs")),
+            options=operator.get("builtin_options", {}),
+        )
+        for operator in graph.get("operators", [])
+    )
+
+
 def weights_of(model: Tflite) -> list[Weights]:
     """Every constant int8 or uint8 tensor whose bytes are as many as its shape says, each buffer once.
 
     uint8 is read as the same bytes; what lies in a file of its own, or is packed below 8 bits, is left out.
     """
     found: dict[int, Weights] = {}
-    names = operator_names(model)
+    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
-        for operator in graph.get("operators", []):
-            for index in integers(model.content, operator.get("inputs")):
+        for operator in _operators(model.content, graph, names):
+            for index in operator.inputs:
                 if index < 0 or tensors[index].get("buffer", 0) in found:
                     continue
                 tensor = tensors[index]
-                held = _weights(model, tensor, names[operator.get("opcode_index", 0)])
+                held = _weights(model, tensor, operator.name)
                 if held is not None:
                     found[tensor.get("buffer", 0)] = held
     return list(found.values())
 
 
 def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
-    if _dtype(tensor) not in ("int8", "uint8"):
+    if dtype_of(tensor) not in ("int8", "uint8"):
         return None
     raw = stored_bytes(model, tensor)
     shape = integers(model.content, tensor.get("shape"))
@@ -130,11 +160,6 @@ def stored_bytes(model: Tflite, tensor: Node) -> bytes:
     if buffer.get("offset", 0) > 1:
         return model.content.read(buffer["offset"], buffer.get("size", 0))
     return model.content.read(data.offset, data.count) if data is not None else b""
-
-
-def operator_names(model: Tflite) -> list[str]:
-    """Name of each operator code of the file."""
-    return [_operator_name(code) for code in model.root.get("operator_codes", [])]
 
 
 def _operator_name(code: Node) -> str:
@@ -209,13 +234,14 @@ def _tensor(content: Content, tensor: Node) -> Tensor:
     return Tensor(
         name=_printable(tensor.get("name", b"")),
         shape=integers(content, tensor.get("shape_signature") or tensor.get("shape")),
-        dtype=_dtype(tensor),
+        dtype=dtype_of(tensor),
         scale=scale,
         zero_point=zero_point,
     )
 
 
-def _dtype(tensor: Node) -> str:
+def dtype_of(tensor: Node) -> str:
+    """Element type of one tensor, in numpy's spelling where numpy has it."""
     code = tensor.get("type", 0)
     return DTYPES[code] if 0 <= code < len(DTYPES) else f"type_{code}"
 
@@ -229,14 +255,11 @@ def _printable(text: bytes) -> str:
 def _macs(content: Content, graph: Node, names: list[str]) -> int:
     total = 0
     tensors = graph["tensors"]
-    for operator in graph.get("operators", []):
-        inputs = integers(content, operator.get("inputs"))
-        outputs = integers(content, operator.get("outputs"))
-        if not outputs or outputs[0] < 0:
+    for operator in _operators(content, graph, names):
+        if not operator.outputs or operator.outputs[0] < 0:
             continue
-        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in inputs]
-        output = _shape(content, tensors[outputs[0]])
-        total += _macs_of(names[operator.get("opcode_index", 0)], shapes, output)
+        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
+        total += _macs_of(operator.name, shapes, _shape(content, tensors[operator.outputs[0]]))
     return total
 
 

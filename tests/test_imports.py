@@ -37,7 +37,7 @@ RANKS = (
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
         *("doctor", "sheet", "release", "comparison", "charts"),
-        *("disclosed", "finding", "matching", "engine"),
+        *("disclosed", "finding", "matching", "last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),
