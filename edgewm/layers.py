@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from .flatbuffer import Node
-from .tflite import Tflite, dtype_of, integers, macs_of, operator_name, printable, shape_of
+from .tflite import Tflite, dtype_of, integers, macs_of, operators_of, printable, shape_of
 
 KINDS = ("conv", "pointwise", "depthwise", "dense", "other")
 """Operators by what their inner loop looks like; a pointwise convolution has a 1x1 kernel."""
@@ -72,12 +72,11 @@ def layers_of(model: Tflite) -> tuple[Layer, ...]:
     """Every operator of the first subgraph, in the order of execution."""
     graph = model.root["subgraphs"][0]
     tensors = graph.get("tensors", [])
-    names = [operator_name(code) for code in model.root.get("operator_codes", [])]
     found = []
-    for index, operator in enumerate(graph.get("operators", [])):
-        name = names[operator.get("opcode_index", 0)]
-        read = [i for i in integers(model.content, operator.get("inputs")) if i >= 0]
-        written = [i for i in integers(model.content, operator.get("outputs")) if i >= 0]
+    for index, operator in enumerate(operators_of(model)):
+        name = operator.name
+        read = [i for i in operator.inputs if i >= 0]
+        written = [i for i in operator.outputs if i >= 0]
         shapes = {i: shape_of(model.content, tensors[i]) for i in (*read, *written)}
         constants = [i for i in read if _is_constant(model, tensors[i])]
         output = shapes[written[0]] if written else ()
