@@ -23,6 +23,7 @@ TOOLS = {
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
+    "serial": ("serial", "pip install 'edgewm[serial]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NOT_PLUGINS = (
     "begin",
+    "board",
     "child",
     "contract",
     "early",
