@@ -41,6 +41,11 @@ class Stamp:
     """Subject of the signer's certificate."""
     serial_number: int
 
+    @property
+    def earliest(self) -> dt.datetime:
+        """The time less the accuracy."""
+        return self.time - (self.latest - self.time)
+
 
 def make_request(sha256: bytes, nonce: bytes) -> bytes:
     """A timestamp query (.tsq) for 32 bytes of digest, with 8 random bytes as nonce."""

@@ -31,6 +31,7 @@ RANKS = (
         *("cms", "authorities"),
         *("archive", "opened", "disclosure", "packed_stamps"),
         *("training_set", "manifest", "dossier", "dossier_proof", "architecture", "software"),
+        "dispute",
         *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
         *("weight_layouts", "weight_windows"),
     ),
@@ -38,7 +39,7 @@ RANKS = (
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
         *("doctor", "sheet", "release", "comparison", "charts"),
-        *("disclosed", "finding", "matching", "last_layer"),
+        *("disclosed", "cross_verification", "finding", "matching", "last_layer"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),

@@ -25,6 +25,7 @@ _VERBS = {
     "claim": ("recording", "Sign that a key committed to its triggers, before training."),
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
     "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
+    "dispute": ("disputing", "Say which of two parties was first, from their marks and stamps."),
     "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
     "dossier": ("dossiers", "Bind training data, parameters and graph into a claim; show parts."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
