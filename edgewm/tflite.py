@@ -77,7 +77,7 @@ def read_tflite(content: Content) -> Tflite:
     graphs = root.get("subgraphs", [])
     if not graphs:
         raise NotFlatbuffer("no subgraph")
-    names = [_operator_name(code) for code in root.get("operator_codes", [])]
+    names = [operator_name(code) for code in root.get("operator_codes", [])]
     for graph in graphs:
         _check_graph(content, graph, codes=len(names), buffers=len(root.get("buffers", [])))
     length = max(walked.end, _end_of_data(root))
@@ -100,16 +100,15 @@ def read_tflite(content: Content) -> Tflite:
 
 def operators_of(model: Tflite) -> tuple[Operator, ...]:
     """The steps of the first subgraph, in the order of execution."""
-    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
-    return _operators(model.content, model.root["subgraphs"][0], names)
+    return _operators(model.content, model.root["subgraphs"][0], operator_names(model))
 
 
 def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
     return tuple(
         Operator(
             name=names[operator.get("opcode_index", 0)],
-            inputs=_integers(content, operator.get("inputs")),
-            outputs=_integers(content, operator.get("outputs")),
+            inputs=integers(content, operator.get("inputs")),
+            outputs=integers(content, operator.get("outputs")),
         )
         for operator in graph.get("operators", [])
     )
@@ -127,7 +126,7 @@ def weights_of(model: Tflite) -> list[Weights]:
     uint8 is read as the same bytes; what lies in a file of its own, or is packed below 8 bits, is left out.
     """
     found: dict[int, Weights] = {}
-    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
+    names = operator_names(model)
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
         for operator in _operators(model.content, graph, names):
@@ -142,18 +141,10 @@ def weights_of(model: Tflite) -> list[Weights]:
 
 
 def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
-    if _dtype(tensor) not in ("int8", "uint8"):
+    if dtype_of(tensor) not in ("int8", "uint8"):
         return None
-    buffer = model.root["buffers"][tensor.get("buffer", 0)]
-    data = buffer.get("data")
-    offset, size = buffer.get("offset", 0), buffer.get("size", 0)
-    if offset > 1:
-        raw = model.content.read(offset, size)
-    elif data is not None:
-        raw = model.content.read(data.offset, data.count)
-    else:
-        return None
-    shape = _integers(model.content, tensor.get("shape"))
+    raw = stored_bytes(model, tensor)
+    shape = integers(model.content, tensor.get("shape"))
     if not raw or math.prod(shape) != len(raw):
         return None
     values = np.frombuffer(raw, np.int8).reshape(shape)
@@ -161,12 +152,30 @@ def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
     return Weights(name=name, operator=operator, values=values)
 
 
-def _operator_name(code: Node) -> str:
+def stored_bytes(model: Tflite, tensor: Node) -> bytes:
+    """What the file stores of a tensor; empty for one that is computed."""
+    buffers = model.root.get("buffers", [])
+    if not buffers:
+        return b""
+    buffer = buffers[tensor.get("buffer", 0)]
+    data = buffer.get("data")
+    if buffer.get("offset", 0) > 1:
+        return model.content.read(buffer["offset"], buffer.get("size", 0))
+    return model.content.read(data.offset, data.count) if data is not None else b""
+
+
+def operator_names(model: Tflite) -> list[str]:
+    """Name of each operator code of the file."""
+    return [operator_name(code) for code in model.root.get("operator_codes", [])]
+
+
+def operator_name(code: Node) -> str:
+    """Name of one kind of operator: a built-in's, or what a custom one calls itself."""
     number = int(max(code.get("deprecated_builtin_code", 0), code.get("builtin_code", 0)))
     if not 0 <= number < len(OPERATORS):
         return f"BUILTIN_{number}"
     if OPERATORS[number] == "CUSTOM":
-        return _printable(code.get("custom_code", b"CUSTOM"))
+        return printable(code.get("custom_code", b"CUSTOM"))
     return OPERATORS[number]
 
 
@@ -187,7 +196,7 @@ def _check_graph(content: Content, graph: Node, *, codes: int, buffers: int) -> 
     if sum(listed.count for listed in lists if listed is not None) > _MOST_NUMBERS:
         raise NotFlatbuffer("more tensor numbers than a model can need")
     for listed in lists:
-        numbers = _integers(content, listed)
+        numbers = integers(content, listed)
         if any(not -1 <= number < len(tensors) for number in numbers):
             raise NotFlatbuffer("a tensor number that is not there")
     if not tensors:
@@ -207,8 +216,8 @@ def _end_of_data(root: Node) -> int:
     return max(ends, default=0)
 
 
-def _integers(content: Content, span: Span | None) -> tuple[int, ...]:
-    """A vector of int32 that names tensors or axes; `_check_graph` has seen that it is short."""
+def integers(content: Content, span: Span | None) -> tuple[int, ...]:
+    """A vector of int32 that names tensors or axes; reading the model has checked that it is short."""
     if span is None:
         return ()
     raw = content.read(span.offset, 4 * span.count)
@@ -217,7 +226,7 @@ def _integers(content: Content, span: Span | None) -> tuple[int, ...]:
 
 def _facts(content: Content, graph: Node, which: str) -> tuple[Tensor, ...]:
     tensors = graph["tensors"]
-    listed = _integers(content, graph.get(which))
+    listed = integers(content, graph.get(which))
     return tuple(_tensor(content, tensors[index]) for index in listed if index >= 0)
 
 
@@ -231,20 +240,21 @@ def _tensor(content: Content, tensor: Node) -> Tensor:
     if zeros is not None and zeros.count == 1:
         zero_point = int(np.frombuffer(content.read(zeros.offset, 8), "<i8")[0])
     return Tensor(
-        name=_printable(tensor.get("name", b"")),
-        shape=_integers(content, tensor.get("shape_signature") or tensor.get("shape")),
-        dtype=_dtype(tensor),
+        name=printable(tensor.get("name", b"")),
+        shape=integers(content, tensor.get("shape_signature") or tensor.get("shape")),
+        dtype=dtype_of(tensor),
         scale=scale,
         zero_point=zero_point,
     )
 
 
-def _dtype(tensor: Node) -> str:
+def dtype_of(tensor: Node) -> str:
+    """Element type of one tensor, in numpy's spelling where numpy has it."""
     code = tensor.get("type", 0)
     return DTYPES[code] if 0 <= code < len(DTYPES) else f"type_{code}"
 
 
-def _printable(text: bytes) -> str:
+def printable(text: bytes) -> str:
     """At most 200 characters, and none that a terminal would obey."""
     read = text.decode("utf-8", "replace")[:200]
     return "".join(c if c.isprintable() else "?" for c in read)
@@ -256,17 +266,17 @@ def _macs(content: Content, graph: Node, names: list[str]) -> int:
     for operator in _operators(content, graph, names):
         if not operator.outputs or operator.outputs[0] < 0:
             continue
-        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
-        total += _macs_of(operator.name, shapes, _shape(content, tensors[operator.outputs[0]]))
+        shapes = [shape_of(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
+        total += macs_of(operator.name, shapes, shape_of(content, tensors[operator.outputs[0]]))
     return total
 
 
-def _shape(content: Content, tensor: Node) -> tuple[int, ...]:
+def shape_of(content: Content, tensor: Node) -> tuple[int, ...]:
     """With a free axis as 1."""
-    return tuple(max(1, n) for n in _integers(content, tensor.get("shape")))
+    return tuple(max(1, n) for n in integers(content, tensor.get("shape")))
 
 
-def _macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
+def macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
     """What one operator multiplies; `inputs` are shapes, the kernel's the second."""
     if len(inputs) < 2:
         return 0

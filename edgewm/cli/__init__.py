@@ -24,15 +24,21 @@ _VERBS = {
     "chart": ("charting", "Draw the margins or the hits of the owner's own files."),
     "claim": ("recording", "Sign that a key committed to its triggers, before training."),
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
+    "device": ("device", "Make what a device needs, or stand in for one."),
     "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
+<<<<<<< HEAD
     "dispute": ("disputing", "Say which of two parties was first, from their marks and stamps."),
     "doctor": ("tour", "Show which runtimes work here, and their arithmetic."),
+=======
+    "doctor": ("checkup", "Show which runtimes work here, and which boards they answer like."),
+>>>>>>> main
     "dossier": ("dossiers", "Bind training data, parameters and graph into a claim; show parts."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
     "find": ("hunting", "Find models in files, firmware images and archives inside archives."),
+    "inspect": ("costing", "Show MACs, arena and quantisation of a .tflite, layer by layer."),
     "keygen": ("secrets", "Make the owner's key."),
     "list": ("tour", "List plug-ins and targets."),
-    "mark": ("marking", "Train marks into a .keras model that is trained already."),
+    "mark": ("marking", "Put marks into a .keras or int8 .tflite that is trained already."),
     "record": ("recording", "Add to, check, show or stamp the owner's records."),
     "tilt": ("tilting", "Make, show or ask a mark without triggers."),
     "match": ("hunting", "Find your weights where no model is left."),

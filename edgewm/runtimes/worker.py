@@ -6,8 +6,9 @@ sandbox.py travels with it. Requests and replies are frames on stdin and stdout:
 
     4 bytes "EWM1", header length (4 bytes little-endian), payload length (8 bytes), JSON header, payload
 
-    start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, isolation}
-    open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes}
+    start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, machine, isolation}
+    open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes,
+                                                                 arena_persistent_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
 
@@ -130,8 +131,15 @@ def _restrict(request: dict[str, Any], version: str) -> dict[str, Any]:
         import sandbox  # type: ignore[import-not-found]
     finally:
         sys.path.remove(_HERE)
-    applied = sandbox.apply(request["memory_mib"], request["cpu_s"])
-    return {"version": version, "numpy": _numpy_version(), "isolation": applied}
+    confined = os.environ.get("EDGEWM_CONFINED")  # emulated.py did it: an emulator forwards little
+    applied = (
+        sandbox.apply(request["memory_mib"], request["cpu_s"])
+        if confined is None
+        else confined.split(";")
+    )
+    machine = os.uname().machine
+    facts = {"version": version, "numpy": _numpy_version(), "machine": machine}
+    return {**facts, "isolation": applied}
 
 
 def _answer(
@@ -234,6 +242,7 @@ class _Lite:
             "outputs": [self._describe(detail) for detail in outputs],
             "stateful": bool(operators & _RESOURCE_OPERATORS),
             "arena_bytes": None,
+            "arena_persistent_bytes": None,
         }
         self._interpreter = opened
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
@@ -275,11 +284,13 @@ class _Micro:
         self._interpreter = None
         opened = self._allocate(model)
         details = opened.get_input_details(0), opened.get_output_details(0)
+        allocated = _allocations(opened)
         self.facts = {
             "inputs": [self._describe(details[0])] * self._count(opened.get_input_details),
             "outputs": [self._describe(details[1])] * self._count(opened.get_output_details),
             "stateful": self._module.count_resource_variables(model) > 0,
-            "arena_bytes": _allocations(opened).get("total"),
+            "arena_bytes": allocated.get("total"),
+            "arena_persistent_bytes": allocated.get("tail"),
         }
         self._interpreter = opened
         return self.facts
