@@ -201,6 +201,7 @@ class Standing:
                 "earliest": stamp.earliest.isoformat(),
                 "latest": stamp.latest.isoformat(),
                 "authority": stamp.authority,
+                "certificate_sha256": stamp.certificate,
             },
             "mark_in_own_model": self.in_own.as_dict(),
             "mark_in_other_model": self.in_other.as_dict(),
@@ -291,7 +292,12 @@ def _standing(party: Party, own: Asked, other: Asked) -> Standing:
     dated = None
     if found is not None:
         stamp = found[1]
-        dated = Dated(earliest=stamp.earliest, latest=stamp.latest, authority=stamp.authority)
+        dated = Dated(
+            earliest=stamp.earliest,
+            latest=stamp.latest,
+            authority=stamp.authority,
+            certificate=stamp.certificate_sha256,
+        )
     return Standing(
         claim=claims[0] if found is None else found[0],
         side=Side(in_own=in_own.shown, in_other=in_other.shown, stamp=dated),

@@ -33,6 +33,9 @@ class Dated:
     latest: dt.datetime
     """The authority's time plus its accuracy."""
     authority: str
+    """Its name."""
+    certificate: str
+    """SHA-256 of the certificate that signed: one certificate is one clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +124,7 @@ def _of_known(a: Side, b: Side, clock_skew: dt.timedelta) -> Decision:
 def _by_dates(a: Dated | None, b: Dated | None, clock_skew: dt.timedelta) -> Decision:
     if a is None or b is None:
         return Decision(first=None, rule=Rule.NO_STAMP)
-    skew = dt.timedelta() if a.authority == b.authority else clock_skew
+    skew = dt.timedelta() if a.certificate == b.certificate else clock_skew
     if b.earliest - a.latest > skew:
         return Decision(first="A", rule=Rule.STAMPED_EARLIER)
     if a.earliest - b.latest > skew:
