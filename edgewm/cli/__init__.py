@@ -26,6 +26,7 @@ _VERBS = {
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
     "device": ("device", "Make what a device needs, or stand in for one."),
     "disclose": ("disclosing", "Open some groups for a third party, and keep the rest."),
+    "dispute": ("disputing", "Say which of two parties was first, from their marks and stamps."),
     "doctor": ("checkup", "Show which runtimes work here, and which boards they answer like."),
     "dossier": ("dossiers", "Bind training data, parameters and graph into a claim; show parts."),
     "export": ("shipping", "Convert a .keras model to TFLite and check its marks."),
