@@ -111,21 +111,25 @@ def weights_of(model: Tflite) -> list[Weights]:
 def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
     if dtype_of(tensor) not in ("int8", "uint8"):
         return None
-    buffer = model.root["buffers"][tensor.get("buffer", 0)]
-    data = buffer.get("data")
-    offset, size = buffer.get("offset", 0), buffer.get("size", 0)
-    if offset > 1:
-        raw = model.content.read(offset, size)
-    elif data is not None:
-        raw = model.content.read(data.offset, data.count)
-    else:
-        return None
+    raw = constant_bytes(model, tensor)
     shape = integers(model.content, tensor.get("shape"))
     if not raw or math.prod(shape) != len(raw):
         return None
     values = np.frombuffer(raw, np.int8).reshape(shape)
     name = tensor.get("name", b"").decode("utf-8", "replace")
     return Weights(name=name, operator=operator, values=values)
+
+
+def constant_bytes(model: Tflite, tensor: Node) -> bytes:
+    """What the file stores for one tensor; nothing for one that is computed."""
+    buffers = model.root.get("buffers", [])
+    number = tensor.get("buffer", 0)
+    if number >= len(buffers):
+        return b""
+    data, offset = buffers[number].get("data"), buffers[number].get("offset", 0)
+    if offset > 1:
+        return model.content.read(offset, buffers[number].get("size", 0))
+    return b"" if data is None else model.content.read(data.offset, data.count)
 
 
 def operator_name(code: Node) -> str:
