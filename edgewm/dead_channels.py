@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .flatbuffer import Node
-from .tflite import Tflite, constant_bytes, dtype_of, integers, macs_of, operator_name, shape_of
+from .tflite import Tflite, dtype_of, macs_of, operators_of, shape_of, stored_bytes
 
 _PASSED_ON = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "RELU", "RELU6", "QUANTIZE", "PAD")
 _Alive = npt.NDArray[np.bool_]
@@ -23,15 +23,13 @@ def live_macs(model: Tflite) -> tuple[int, ...]:
     A channel is dropped where its int8 weights are all zero, or where it is a depthwise channel of a dropped
     one; at layers that mix channels in another way nothing is dropped.
     """
-    graph = model.root["subgraphs"][0]
-    tensors = graph.get("tensors", [])
-    names = [operator_name(code) for code in model.root.get("operator_codes", [])]
+    tensors = model.root["subgraphs"][0].get("tensors", [])
     alive: dict[int, _Alive] = {}
     found = []
-    for operator in graph.get("operators", []):
-        name = names[operator.get("opcode_index", 0)]
-        read = [i for i in integers(model.content, operator.get("inputs")) if i >= 0]
-        written = [i for i in integers(model.content, operator.get("outputs")) if i >= 0]
+    for operator in operators_of(model):
+        name = operator.name
+        read = [i for i in operator.inputs if i >= 0]
+        written = [i for i in operator.outputs if i >= 0]
         if not read or not written:
             found.append(0)
             continue
@@ -49,7 +47,9 @@ def live_macs(model: Tflite) -> tuple[int, ...]:
                 outgoing = outgoing & incoming
             macs = round(macs * _share(outgoing))
         else:
-            outgoing = _passed(name, incoming, alive.get(read[1]) if len(read) > 1 else None, output)
+            outgoing = _passed(
+                name, incoming, alive.get(read[1]) if len(read) > 1 else None, output
+            )
         if outgoing is not None:
             alive[written[0]] = outgoing
         found.append(macs)
@@ -77,7 +77,7 @@ def _passed(
 
 
 def _weights(model: Tflite, tensor: Node, shape: tuple[int, ...]) -> npt.NDArray[np.int8] | None:
-    raw = constant_bytes(model, tensor) if dtype_of(tensor) == "int8" else b""
+    raw = stored_bytes(model, tensor) if dtype_of(tensor) == "int8" else b""
     if not raw or len(raw) != np.prod(shape):
         return None
     values = np.frombuffer(raw, np.int8)

@@ -37,6 +37,7 @@ from .claims import (
 from .errors import BadInput, DoesNotCheck
 from .ledger import Ledger
 from .opened import OpenedGroups, open_groups, read_opened
+from .packed_stamps import packed_stamps, unpacked_stamps
 from .records import Record, Subject, read_record
 
 if TYPE_CHECKING:
@@ -124,10 +125,7 @@ def package_of(ledger: Ledger, key: Key, triggers: Triggers, number: int) -> byt
     }
     for one in earlier:
         members[f"earlier/{one.number:08d}.json"] = one.content
-    for one in (claim, record, *earlier):
-        for at, stamp in enumerate(stamps_of(ledger, records, one), 1):
-            members[f"stamps/{one.number:08d}-{at}.tsq"] = stamp.request
-            members[f"stamps/{one.number:08d}-{at}.tsr"] = stamp.reply
+    members |= packed_stamps(ledger, records, (claim, record, *earlier))
     return pack(members, format=FORMAT)
 
 
@@ -172,7 +170,7 @@ def read_package(content: bytes, *, argument: str = "--disclosure") -> Package:
         claim=claim,
         disclosure=disclosure,
         earlier=earlier,
-        stamps=_stamps_in(members, (claim, disclosure, *earlier), argument),
+        stamps=unpacked_stamps(members, (claim, disclosure, *earlier), argument),
         groups=groups,
     )
 
@@ -288,30 +286,3 @@ def _check_belong_together(
         opened_groups(run)
     except DoesNotCheck as error:
         raise DoesNotCheck(f"{argument}: {error}") from None
-
-
-def _stamps_in(
-    members: Mapping[str, bytes], records: Sequence[Record], argument: str
-) -> tuple[StampFiles, ...]:
-    """Stamps by the number of the record they are of; any other member is refused."""
-    by_number = {f"{record.number:08d}": record for record in records}
-    found, used = [], set()
-    for name in sorted(members):
-        stem, _, ending = name.removeprefix("stamps/").rpartition(".")
-        query = f"stamps/{stem}.tsq"
-        number = stem.partition("-")[0]
-        if ending != "tsr" or number not in by_number or query not in members:
-            continue
-        used |= {name, query}
-        found.append(
-            StampFiles(
-                record=by_number[number],
-                authority="",
-                request=members[query],
-                reply=members[name],
-                argument=f"{argument}: {name}",
-            )
-        )
-    if set(members) != used:
-        raise DoesNotCheck(f"{argument}: holds {min(set(members) - used)}, which is no part of it")
-    return tuple(found)

@@ -44,6 +44,16 @@ class Tflite:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One step of a graph."""
+
+    name: str
+    inputs: tuple[int, ...]
+    """Numbers of tensors; -1 where an optional one is left out."""
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """One constant 8-bit tensor."""
 
@@ -88,21 +98,43 @@ def read_tflite(content: Content) -> Tflite:
     )
 
 
+def operators_of(model: Tflite) -> tuple[Operator, ...]:
+    """The steps of the first subgraph, in the order of execution."""
+    return _operators(model.content, model.root["subgraphs"][0], operator_names(model))
+
+
+def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
+    return tuple(
+        Operator(
+            name=names[operator.get("opcode_index", 0)],
+            inputs=integers(content, operator.get("inputs")),
+            outputs=integers(content, operator.get("outputs")),
+        )
+        for operator in graph.get("operators", [])
+    )
+
+
+def tensors_of(model: Tflite) -> tuple[Tensor, ...]:
+    """The tensors of the first subgraph, by number."""
+    tensors = model.root["subgraphs"][0]["tensors"]
+    return tuple(_tensor(model.content, tensor) for tensor in tensors)
+
+
 def weights_of(model: Tflite) -> list[Weights]:
     """Every constant int8 or uint8 tensor whose bytes are as many as its shape says, each buffer once.
 
     uint8 is read as the same bytes; what lies in a file of its own, or is packed below 8 bits, is left out.
     """
     found: dict[int, Weights] = {}
-    names = [operator_name(code) for code in model.root.get("operator_codes", [])]
+    names = operator_names(model)
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
-        for operator in graph.get("operators", []):
-            for index in integers(model.content, operator.get("inputs")):
+        for operator in _operators(model.content, graph, names):
+            for index in operator.inputs:
                 if index < 0 or tensors[index].get("buffer", 0) in found:
                     continue
                 tensor = tensors[index]
-                held = _weights(model, tensor, names[operator.get("opcode_index", 0)])
+                held = _weights(model, tensor, operator.name)
                 if held is not None:
                     found[tensor.get("buffer", 0)] = held
     return list(found.values())
@@ -111,7 +143,7 @@ def weights_of(model: Tflite) -> list[Weights]:
 def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
     if dtype_of(tensor) not in ("int8", "uint8"):
         return None
-    raw = constant_bytes(model, tensor)
+    raw = stored_bytes(model, tensor)
     shape = integers(model.content, tensor.get("shape"))
     if not raw or math.prod(shape) != len(raw):
         return None
@@ -120,16 +152,21 @@ def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
     return Weights(name=name, operator=operator, values=values)
 
 
-def constant_bytes(model: Tflite, tensor: Node) -> bytes:
-    """What the file stores for one tensor; nothing for one that is computed."""
+def stored_bytes(model: Tflite, tensor: Node) -> bytes:
+    """What the file stores of a tensor; empty for one that is computed."""
     buffers = model.root.get("buffers", [])
-    number = tensor.get("buffer", 0)
-    if number >= len(buffers):
+    if not buffers:
         return b""
-    data, offset = buffers[number].get("data"), buffers[number].get("offset", 0)
-    if offset > 1:
-        return model.content.read(offset, buffers[number].get("size", 0))
-    return b"" if data is None else model.content.read(data.offset, data.count)
+    buffer = buffers[tensor.get("buffer", 0)]
+    data = buffer.get("data")
+    if buffer.get("offset", 0) > 1:
+        return model.content.read(buffer["offset"], buffer.get("size", 0))
+    return model.content.read(data.offset, data.count) if data is not None else b""
+
+
+def operator_names(model: Tflite) -> list[str]:
+    """Name of each operator code of the file."""
+    return [operator_name(code) for code in model.root.get("operator_codes", [])]
 
 
 def operator_name(code: Node) -> str:
@@ -180,7 +217,7 @@ def _end_of_data(root: Node) -> int:
 
 
 def integers(content: Content, span: Span | None) -> tuple[int, ...]:
-    """A vector of int32 that names tensors or axes; `_check_graph` has seen that it is short."""
+    """A vector of int32 that names tensors or axes; reading the model has checked that it is short."""
     if span is None:
         return ()
     raw = content.read(span.offset, 4 * span.count)
@@ -226,14 +263,11 @@ def printable(text: bytes) -> str:
 def _macs(content: Content, graph: Node, names: list[str]) -> int:
     total = 0
     tensors = graph["tensors"]
-    for operator in graph.get("operators", []):
-        inputs = integers(content, operator.get("inputs"))
-        outputs = integers(content, operator.get("outputs"))
-        if not outputs or outputs[0] < 0:
+    for operator in _operators(content, graph, names):
+        if not operator.outputs or operator.outputs[0] < 0:
             continue
-        shapes = [shape_of(content, tensors[i]) if i >= 0 else () for i in inputs]
-        output = shape_of(content, tensors[outputs[0]])
-        total += macs_of(names[operator.get("opcode_index", 0)], shapes, output)
+        shapes = [shape_of(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
+        total += macs_of(operator.name, shapes, shape_of(content, tensors[operator.outputs[0]]))
     return total
 
 

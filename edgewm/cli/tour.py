@@ -33,7 +33,7 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
     Leaves models, key, triggers, contact sheet, chart and demo.json in the folder of --out.
     """
     started = time.monotonic()
-    with _steps(visible=not as_json) as say:
+    with steps(visible=not as_json) as say:
         say("import TensorFlow")
         import_tensorflow_quietly("demo")
         from ..demo import run_demo
@@ -84,7 +84,7 @@ def list_(kind: str | None, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _steps(*, visible: bool) -> Iterator[Callable[[str], None]]:
+def steps(*, visible: bool) -> Iterator[Callable[[str], None]]:
     """A progress line on stderr where a person watches a terminal, nothing elsewhere."""
     if not (visible and sys.stderr.isatty()):
         yield lambda step: None

@@ -32,6 +32,8 @@ NOT_PLUGINS = (
     "child",
     "contract",
     "early",
+    "emulated",
+    "emulation",
     "label_rule",
     "probe",
     "process",

@@ -8,11 +8,12 @@ before it has seen any suspect file is `RuntimeUnavailable`.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..artifact import Tensor
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
-from . import Engine, ModelFacts
+from . import Engine, ModelFacts, early
 from .process import Process, clean
 from .session import NUMBERS, ChildSession, unsuitable
 
@@ -38,11 +39,28 @@ INSTALL = {
 """What brings each interpreter; tflite-micro has pre-releases only, which pip takes through the extra."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker runs that is not in a python of this machine."""
+
+    name: str
+    """The runtime's own name: in front of every message, and the engine's."""
+    command: list[str]
+    """Program and arguments that end as worker.py on stdin and stdout."""
+    ahead: bytes = b""
+    """Bytes for the program, sent before the first frame."""
+    install: str
+    """What to do where the interpreter is missing there."""
+    told: str = ""
+    """What the engine's version says of the place."""
+
+
 def start(
     engine: str,
     options: dict[str, Any],
     *,
     python: str | None = None,
+    place: Place | None = None,
     memory_mib: int = 2048,
     timeout_s: float = 60.0,
 ) -> Child:
@@ -52,23 +70,26 @@ def start(
         engine: which interpreter.
         options: its options, as worker.py names them.
         python: another environment's python, 3.9 or later with numpy; None for this one.
+        place: where it runs instead: under an emulator, on a board.
         memory_mib: address space that the worker may use, in MiB.
         timeout_s: seconds that starting, opening or one batch of answers may take.
 
     Raises:
         BadInput: a limit that is not positive.
-        RuntimeUnavailable: `python` cannot be started.
+        RuntimeUnavailable: `python` or the program of `place` cannot be started.
     """
+    here = place or Place(
+        name=engine, command=early.local(python or sys.executable), install=INSTALL[engine]
+    )
     if memory_mib < 1 or not timeout_s > 0:
         raise BadInput(
-            f"{engine}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
+            f"{here.name}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
         )
-    process = Process(
-        engine, python=python or sys.executable, memory_mib=memory_mib, timeout_s=timeout_s
-    )
+    process = Process(here.name, command=here.command, memory_mib=memory_mib, timeout_s=timeout_s)
+    process.send_ahead(here.ahead)
     request = {"op": "start", "engine": engine, "options": options}
     process.send({**request, "memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S})
-    return Child(engine, process, memory_mib)
+    return Child(engine, here, process, memory_mib)
 
 
 def ask_raw(
@@ -90,11 +111,12 @@ class Child:
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
 
-    def __init__(self, engine: str, process: Process, memory_mib: int) -> None:
+    def __init__(self, engine: str, place: Place, process: Process, memory_mib: int) -> None:
         self.isolation: tuple[str, ...] = ()
         """The restrictions that took hold, known once it is ready."""
         self.version = ""
-        self._engine, self._process, self._memory_mib = engine, process, memory_mib
+        self._engine, self._name, self._place = engine, place.name, place
+        self._process, self._memory_mib = process, memory_mib
         self._numpy_version = ""
         self._ready = False
         self._arithmetic: str | None = None
@@ -115,6 +137,9 @@ class Child:
             self.close()
             raise RuntimeUnavailable(self._missing(clean(reply.get("text"))))
         self.version = clean(reply.get("version"))
+        if self._place.told:
+            machine = clean(reply.get("machine"))[:40]
+            self.version = f"{self._engine} {self.version}, {machine}, {self._place.told}"
         self._numpy_version = clean(reply.get("numpy"))
         self.isolation = tuple(clean(text) for text in list(reply.get("isolation", []))[:16])
         self._ready = True
@@ -148,15 +173,13 @@ class Child:
         """
         try:
             if not model:
-                raise BadInput(
-                    f"{self._engine}: got no model, expected the bytes of a .tflite file"
-                )
+                raise BadInput(f"{self._name}: got no model, expected the bytes of a .tflite file")
             arithmetic = self.arithmetic()
             facts = self.load(model)
         except BaseException:
             self.close()
             raise
-        engine = Engine(name=self._engine, version=self.version, arithmetic=arithmetic)
+        engine = Engine(name=self._name, version=self.version, arithmetic=arithmetic)
         return ChildSession(self, facts, engine)
 
     def load(self, model: bytes) -> ModelFacts:
@@ -230,24 +253,24 @@ class Child:
         if "error" not in reply:
             return
         if reply["error"] == "memory":
-            raise ModelRefused(f"{self._engine}: needs more than memory_mib={self._memory_mib}")
+            raise ModelRefused(f"{self._name}: needs more than memory_mib={self._memory_mib}")
         text = clean(reply.get("text")) + (f" ({printed})" if printed else "")
         if self._engine == "tflm":
             text = next((f"{why}: {text}" for sign, why in _NOT_ON_TFLM if sign in text), text)
-        raise ModelRefused(f"{self._engine}: {text}")
+        raise ModelRefused(f"{self._name}: {text}")
 
     def _missing(self, text: str) -> str:
         if text.startswith("ModuleNotFoundError"):
-            return f"{self._engine}: not installed, {INSTALL[self._engine]} ({text})"
-        return f"{self._engine}: does not load: {text}"
+            return f"{self._name}: not installed, {self._place.install} ({text})"
+        return f"{self._name}: does not load: {text}"
 
     def _broken(self, text: str) -> str:
         if self._engine == "tflite_runtime" and not self._numpy_version.startswith("1."):
             return (
-                f"tflite_runtime: built for NumPy 1, got NumPy {self._numpy_version}: "
+                f"{self._name}: tflite_runtime is built for NumPy 1, got NumPy {self._numpy_version}: "
                 "pip install 'numpy<2', or name an environment that has it with python="
             )
-        return f"{self._engine}: does not run the probe: {text}"
+        return f"{self._name}: does not run the probe: {text}"
 
 
 def _tensor(entry: dict[str, Any]) -> Tensor:

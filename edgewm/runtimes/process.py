@@ -27,22 +27,22 @@ _READ_BYTES = 1 << 20
 class Process:
     """A running worker. Not thread-safe."""
 
-    def __init__(self, name: str, *, python: str, memory_mib: int, timeout_s: float) -> None:
-        """Start it; `name` stands in front of every message.
+    def __init__(self, name: str, *, command: list[str], memory_mib: int, timeout_s: float) -> None:
+        """Start it with the words of `command`; `name` stands in front of every message.
 
         Raises:
-            RuntimeUnavailable: `python` cannot be started.
+            RuntimeUnavailable: its program cannot be started.
         """
         self._name, self._memory_mib, self._timeout_s = name, memory_mib, timeout_s
         self._unsent: list[memoryview] = []
         self._received, self._noise = bytearray(), bytearray()
         self._spoke = self._closed = False
         try:
-            self._pid, self._descriptors = early.take(python)
+            self._pid, self._descriptors = early.take(command)
         except OSError as error:
             self._closed = True
             raise RuntimeUnavailable(
-                f"{name}: got python={python}, which cannot be started: {error.strerror}"
+                f"{name}: got python={command[0]}, which cannot be started: {error.strerror}"
             ) from None
 
     def __del__(self) -> None:
@@ -63,6 +63,10 @@ class Process:
         if payload:
             self._unsent.append(memoryview(payload))
         self._write()
+
+    def send_ahead(self, raw: bytes) -> None:
+        """Queue bytes that whatever runs before the worker takes: no frame, and no reply."""
+        self._unsent.append(memoryview(raw))
 
     def receive(self) -> tuple[dict[str, Any], bytes]:
         """The next reply: header and payload.

@@ -6,7 +6,7 @@ sandbox.py travels with it. Requests and replies are frames on stdin and stdout:
 
     4 bytes "EWM1", header length (4 bytes little-endian), payload length (8 bytes), JSON header, payload
 
-    start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, isolation}
+    start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, machine, isolation}
     open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes,
                                                                  arena_persistent_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
@@ -131,8 +131,15 @@ def _restrict(request: dict[str, Any], version: str) -> dict[str, Any]:
         import sandbox  # type: ignore[import-not-found]
     finally:
         sys.path.remove(_HERE)
-    applied = sandbox.apply(request["memory_mib"], request["cpu_s"])
-    return {"version": version, "numpy": _numpy_version(), "isolation": applied}
+    confined = os.environ.get("EDGEWM_CONFINED")  # emulated.py did it: an emulator forwards little
+    applied = (
+        sandbox.apply(request["memory_mib"], request["cpu_s"])
+        if confined is None
+        else confined.split(";")
+    )
+    machine = os.uname().machine
+    facts = {"version": version, "numpy": _numpy_version(), "machine": machine}
+    return {**facts, "isolation": applied}
 
 
 def _answer(
