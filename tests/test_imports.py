@@ -25,6 +25,7 @@ RANKS = (
     (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
+        *("cost_model",),
         *("signed_sum", "smoothed_tail", "signed_evidence"),
         *("sealed_file", "regions", "tilt", "undecided"),
         *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
