@@ -25,6 +25,7 @@ RANKS = (
     (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
+        *("cost_model",),
         *("signed_sum", "smoothed_tail", "signed_evidence"),
         *("sealed_file", "regions", "tilt", "undecided"),
         *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
@@ -33,7 +34,7 @@ RANKS = (
         *("training_set", "manifest", "dossier", "dossier_proof", "architecture", "software"),
         "dispute",
         *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
-        *("layers",),
+        *("layers", "dead_channels"),
         *("weight_layouts", "weight_windows"),
     ),
     ("patterns", "runtimes", "adapters", "containers"),
