@@ -2,8 +2,8 @@
 
 A worker that answers for one stranger's file must not answer for the next, since the first may have taken
 it over. Starting python and an interpreter costs a tenth of a second each time; so one process, the
-nursery, imports the interpreter, opens no file but edgewm's own probe, and forks. Each fork is then restricted and used like
-any other worker, and ends with its model. The arithmetic is found once, by the first fork.
+nursery, imports the interpreter, opens no file but edgewm's own probe, and forks. Each fork is then
+restricted and used like any other worker, and ends with its model. The arithmetic is found by the first.
 
 Its stdin is a socket, over which the three pipes of each new worker travel. It reads nothing that a worker
 wrote, and a worker has no descriptor of it.
