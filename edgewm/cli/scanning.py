@@ -165,9 +165,9 @@ def scan(
         more_tests=tests * claims,
     )
     _check(plan, here=scheduler is None)
+    table = Table(out, plan)
     if not as_json:
         click.echo(_planned(plan))
-    table = Table(out, plan)
     pool: Pool | None = None
     try:
         terms = plan.terms
