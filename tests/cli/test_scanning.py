@@ -35,7 +35,7 @@ def test_scan_tells_who_has_it(cli, apps):
     assert (code, err) == (0, "")
     plan, owned, rows = out.splitlines()
     assert plan.startswith(
-        "2 models, 2 different, 2 to be asked; tests: 2 suspects x 1 marks = 2; plan "
+        "2 models, 2 different, 2 to be asked; tests: 2 suspects x 1 mark = 2; plan "
     )
     assert owned.startswith(
         "OWNED  4cef184e9654  log10 p -64.0  by t.npz  apps/a.apk!assets/m.tflite"
