@@ -165,9 +165,9 @@ def scan(
         more_tests=tests * claims,
     )
     _check(plan, here=scheduler is None)
+    table = Table(out, plan)
     if not as_json:
         click.echo(_planned(plan))
-    table = Table(out, plan)
     pool: Pool | None = None
     try:
         terms = plan.terms
@@ -284,10 +284,14 @@ def _planned(plan: Plan) -> str:
     more = f" x {plan.more_tests}" if plan.more_tests > 1 else ""
     chains = ", x chains of adapters for each suspect" if plan.orders.adapters == "try" else ""
     return (
-        f"{copies} models, {len(plan.suspects)} different, {plan.asked} to be asked; tests: "
-        f"{plan.asked} suspects x {len(plan.marks)} marks{more} = {plan.terms.tests}{chains}; "
-        f"plan {plan.digest}"
+        f"{_count(copies, 'model')}, {len(plan.suspects)} different, {plan.asked} to be asked; tests: "
+        f"{_count(plan.asked, 'suspect')} x {_count(len(plan.marks), 'mark')}{more} = "
+        f"{plan.terms.tests}{chains}; plan {plan.digest}"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 @contextmanager
@@ -325,7 +329,7 @@ def _forget(folder: Path) -> None:
 def _print(summary: Summary, owned: list[dict[str, Any]], out: Path) -> None:
     for row in owned[:_SHOWN]:
         seen = row["seen"]
-        more = f" and {len(seen) - 1} more places" if len(seen) > 1 else ""
+        more = f" and {_count(len(seen) - 1, 'more place')}" if len(seen) > 1 else ""
         click.echo(
             f"{click.style('OWNED', bold=True)}  {row['suspect'][:12]}  log10 p "
             f"{float(row['log10_p']):.1f}  by {row['mark_name']}  {seen[0]}{more}"
@@ -334,4 +338,4 @@ def _print(summary: Summary, owned: list[dict[str, Any]], out: Path) -> None:
         click.echo(f"and {len(owned) - _SHOWN} more, in {out}")
     told = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items())
     before = f", {summary.resumed} of them before" if summary.resumed else ""
-    click.echo(f"{summary.rows} rows in {out}{before}: {told or 'no model found'}")
+    click.echo(f"{_count(summary.rows, 'row')} in {out}{before}: {told or 'no model found'}")

@@ -260,6 +260,18 @@ class Child:
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
 
+    def trial(self) -> dict[str, bool]:
+        """Things that a stranger's file might make the worker do, and whether it can, found by trying.
+
+        Raises:
+            ModelRefused: the worker has ended.
+        """
+        self.ready()
+        self._process.send({"op": "trial", "memory_mib": self._memory_mib})
+        reply, _ = self._process.receive()
+        self._raise_error(reply)
+        return {clean(name): bool(can) for name, can in reply.items()}
+
     def close(self) -> None:
         """Kill the worker; harmless when done already."""
         self._process.close()

@@ -2,8 +2,8 @@
 
 A worker that answers for one stranger's file must not answer for the next, since the first may have taken
 it over. Starting python and an interpreter costs a tenth of a second each time; so one process, the
-nursery, imports the interpreter, never opens a file, and forks. Each fork is then restricted and used like
-any other worker, and ends with its model. The arithmetic is found once, by the first fork.
+nursery, imports the interpreter, opens no file but edgewm's own probe, and forks. Each fork is then
+restricted and used like any other worker, and ends with its model. The arithmetic is found by the first.
 
 Its stdin is a socket, over which the three pipes of each new worker travel. It reads nothing that a worker
 wrote, and a worker has no descriptor of it.
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ModelRefused, RuntimeUnavailable
-from . import early
+from . import early, probe
 from .child import Child, Place
-from .process import Process, Spawned, kill
+from .process import Process, Spawned
 
 LIFETIMES = 10
 """A worker of a nursery lives at most so many times as long as it may take for one reply."""
@@ -83,17 +83,16 @@ class Nursery:
         """As `process.Origin`: its parent, the nursery, is asked; when that has ended, so have they."""
         deadline = time.monotonic() + patience_s
         while self._process is not None and self._control is not None:
+            kind = b"w" if time.monotonic() < deadline else b"k"
             try:
-                self._control.sendall(_REQUEST.pack(b"w", pid))
+                self._control.sendall(_REQUEST.pack(kind, pid))
                 status = self._process.receive()[0].get("status")
             except (OSError, ModelRefused):
                 self.close()
                 break
             if status is not None:
                 return int(status)
-            if time.monotonic() >= deadline:
-                kill(pid)  # its number is its own until its parent says how it ended
-            time.sleep(0.0002)
+            time.sleep(0.0005)
         return 0
 
     def close(self) -> None:
@@ -112,10 +111,9 @@ class Nursery:
         memory_mib = int(request["memory_mib"])
         try:
             process = Process(place.name, origin=origin, memory_mib=memory_mib, timeout_s=START_S)
-            process.send({**request, "nursery": True})
-            Child(
-                str(request["engine"]), place, process, memory_mib
-            ).ready()  # refuses what is not installed
+            process.send({**request, "nursery": True}, probe.load().model)
+            # refuses what is not installed
+            Child(str(request["engine"]), place, process, memory_mib).ready()
         except BaseException:
             ours.close()
             raise

@@ -240,7 +240,7 @@ def _read(descriptor: int, into: bytearray) -> int | None:
     return len(got)
 
 
-def kill(pid: int) -> None:
+def _kill(pid: int) -> None:
     """End a process that nobody has waited for."""
     try:
         os.kill(pid, signal.SIGKILL)
@@ -254,7 +254,7 @@ def _wait(pid: int, patience_s: float) -> int:
     try:
         while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             if time.monotonic() >= deadline:
-                kill(pid)
+                _kill(pid)
                 break
             time.sleep(0.001)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

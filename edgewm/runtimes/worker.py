@@ -7,11 +7,12 @@ sandbox.py travels with it. Requests and replies are frames on stdin and stdout:
     4 bytes "EWM1", header length (4 bytes little-endian), payload length (8 bytes), JSON header, payload
 
     start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, machine, isolation}
-            {..., nursery: true}                             -> {version, numpy}, then forks: see `_nurse`
+            {..., nursery: true} + a model of ours           -> {version, numpy}, then forks: see `_nurse`
     open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes,
                                                                  arena_persistent_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
+    trial   {memory_mib}                                     -> {what it could be tried to do: whether it can}
 
 A reply may be {error: unavailable | refused | memory | failed, text}. What interpreters print from C++ on
 stdout would corrupt the frames, so the frames move to a private descriptor and stdout joins stderr.
@@ -52,7 +53,7 @@ def main() -> None:
     try:
         engine = _ENGINES[request[0]["engine"]](request[0]["options"])
         if request[0].get("nursery"):
-            replies = _nurse(replies, engine.version)
+            replies = _nurse(replies, engine, bytes(request[1]))
             if replies < 0:
                 return
         _send(replies, _restrict(request[0], engine.version))
@@ -78,11 +79,12 @@ def main() -> None:
         _send(replies, *answer)
 
 
-def _nurse(replies: int, version: str) -> int:
+def _nurse(replies: int, engine: Any, model: bytes) -> int:
     """Fork a worker for each request on stdin, which is a socket; only in a worker does this return.
 
     `f` comes with three descriptors, the worker's stdin, stdout and stderr, and is answered with its pid;
-    `w` names a pid and is answered with how that worker ended, if it has.
+    `w` and `k` name a pid and are answered with how that worker ended: at once (None when it has not), or
+    after killing it. `model` is one of ours, run once: no fork then has to look at what the processor can.
 
     Returns:
         The descriptor for replies, in a worker; -1 in the nursery, when its parent has closed the socket.
@@ -92,7 +94,12 @@ def _nurse(replies: int, version: str) -> int:
 
     control = socket.socket(fileno=os.dup(0))
     _sandbox()  # imported once, here
-    _send(replies, {"version": version, "numpy": _numpy_version()})
+    import numpy as np
+
+    shape = engine.open(model)["inputs"][0]["shape"][1:]
+    _run(engine, np.zeros((1, *shape), np.float32))
+    engine._interpreter = None
+    _send(replies, {"version": engine.version, "numpy": _numpy_version()})
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     nursery = os.getpid()
     gc.freeze()  # so that a fork does not copy what it never changes
@@ -101,8 +108,8 @@ def _nurse(replies: int, version: str) -> int:
         if len(request) < 5:
             return -1
         kind, pid = struct.unpack("<cI", request)
-        if kind == b"w":
-            _send(replies, {"status": _ended(pid)})
+        if kind != b"f":
+            _send(replies, {"status": _ended(pid, now=kind == b"k")})
             continue
         pid = os.fork()
         if pid == 0:
@@ -119,10 +126,12 @@ def _nurse(replies: int, version: str) -> int:
         _send(replies, {"pid": pid})
 
 
-def _ended(pid: int) -> int | None:
+def _ended(pid: int, now: bool) -> int | None:
     try:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
+        if now:
+            os.kill(pid, _SIGKILL)
+        ended, status = os.waitpid(pid, 0 if now else os.WNOHANG)
+    except (ChildProcessError, ProcessLookupError):
         return 0
     return os.waitstatus_to_exitcode(status) if ended else None
 
@@ -205,6 +214,8 @@ def _answer(
 ) -> tuple[dict[str, Any], bytes]:
     if header["op"] == "open":
         return engine.open(bytes(payload)), b""
+    if header["op"] == "trial":
+        return _sandbox().trial(header["memory_mib"]), b""
     if header["op"] == "run":
         import numpy as np
 

@@ -12,6 +12,7 @@ A suspect that takes three workers with it is a row of its own.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pickle
 import struct
@@ -78,7 +79,9 @@ class LocalPool:
         """As `Pool`."""
         self._closed = True
         for worker in self._workers:
-            worker.close()
+            worker.hang_up()
+        for worker in self._workers:
+            worker.close(patience_s=0.5)
         self._threads.shutdown(cancel_futures=True)
 
     def _ask(self, model: bytes, marks: list[int]) -> Rows:
@@ -127,14 +130,21 @@ class _Worker:
         heard: list[tuple[Heard, ...]] = pickle.loads(answer)  # noqa: S301
         return heard
 
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._to, self._from):
-            try:
-                pipe.close()
-            except OSError:
-                continue
+    def hang_up(self) -> None:
+        """Tell it that nothing more comes; one that asks a suspect notices when that is done."""
+        with contextlib.suppress(OSError):
+            self._to.close()
+
+    def close(self, patience_s: float = 0.0) -> None:
+        """End it, at once or after some seconds."""
+        self.hang_up()
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with contextlib.suppress(OSError):
+            self._from.close()
 
 
 def work() -> None:
