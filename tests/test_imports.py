@@ -39,7 +39,7 @@ RANKS = (
         *("doctor", "sheet", "release", "comparison", "charts"),
         *("disclosed", "finding", "matching", "last_layer"),
     ),
-    ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
+    ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
@@ -62,6 +62,8 @@ MORE = {
     "envelope": {"securesystemslib"},
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
+    "attacks.filter": {"PIL"},
+    "attacks.theft": {"litert_quantizer"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""
