@@ -29,6 +29,13 @@ from tilt_training import LEAN, PROTOCOLS
 
 CORE_SEEDS = 3
 SMALL_ATTACKS = (STOLEN_AS_IT_IS, "noise 10 %", "4-bit weights", "JPEG in front", "prune 50 %")
+TELLING = (
+    *SMALL_ATTACKS,
+    "fine-tune FTAL 1e-3",
+    "fine-tune FTAL 1e-2",
+    "clone, hard labels",
+)
+"""What baselines meet first."""
 REMOVED_BELOW_POINTS = 5.0
 """A thief who loses as much has not removed the mark (Lukas et al., IEEE S&P 2022)."""
 BAR = -6.0
@@ -43,23 +50,24 @@ def cells_of(grid: str) -> list[Cell]:
     first = Pair(dataset=data, scheme="default", seed=0)
     if grid == "full":
         return [Cell(pair=first, attack=attack) for attack in SPELLINGS]
-    pairs = [
-        first,
-        *(Pair(dataset=data, scheme=scheme, seed=0) for scheme in ("adi", "logo")),
-        *(Pair(dataset=data, scheme="default", seed=seed) for seed in range(1, CORE_SEEDS)),
-        *(Pair(dataset="speech_commands", scheme="default", seed=s) for s in range(CORE_SEEDS)),
-        *(
-            Pair(dataset=data, scheme=scheme, seed=seed)
-            for seed in range(1, CORE_SEEDS)
-            for scheme in ("adi", "logo")
-        ),
+    seeds = range(CORE_SEEDS)
+    baselines = [Pair(dataset=data, scheme=s, seed=seed) for seed in seeds for s in ("adi", "logo")]
+    ours = [Pair(dataset=data, scheme="default", seed=seed) for seed in seeds]
+    ours += [Pair(dataset="speech_commands", scheme="default", seed=seed) for seed in seeds]
+    parts = [
+        (ours[:1], tuple(ATTACKS)),
+        (baselines[:2], TELLING),
+        (ours[1:], tuple(ATTACKS)),
+        (baselines, tuple(ATTACKS)),
     ]
-    return [
+    cells = [
         Cell(pair=pair, attack=attack)
+        for pairs, attacks in parts
         for pair in pairs
-        for attack in ATTACKS
+        for attack in attacks
         if not (pair.dataset == "speech_commands" and "domain" in attack)
     ]
+    return list(dict.fromkeys(cells))
 
 
 def run_here(cells: list[Cell], jobs: int) -> None:
@@ -170,10 +178,18 @@ def attack_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean, worst and spread over seeds of one attack on one scheme."""
     hit_rates = [row["groups_hit"] / row["groups_asked"] for row in rows]
     costs = [100 * (row["marked_accuracy"] - row["thief_accuracy"]) for row in rows]
+    alive = [cost < REMOVED_BELOW_POINTS for cost in costs]
+    tilts = [row["log10_p_tilt"] for row in rows if row["log10_p_tilt"] is not None]
     return {
         "seeds": len(rows),
         "thief_cost_points_mean": statistics.mean(costs),
-        "within_5_points": sum(cost < REMOVED_BELOW_POINTS for cost in costs),
+        "within_5_points": sum(alive),
+        "shown_within": sum(
+            row["log10_p"] <= BAR for row, kept in zip(rows, alive, strict=True) if kept
+        ),
+        "hit_rate_within": sum(h for h, kept in zip(hit_rates, alive, strict=True) if kept),
+        "log10_p_triggers_worst": max(row["log10_p_triggers"] for row in rows),
+        "log10_p_tilt_worst": max(tilts, default=0.0),
         "hit_rate_mean": statistics.mean(hit_rates),
         "hit_rate_worst": min(hit_rates),
         "log10_p_mean": statistics.mean(row["log10_p"] for row in rows),

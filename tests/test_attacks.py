@@ -56,6 +56,17 @@ def victim(converter: Any) -> Victim:
     return Victim(file=converter.convert(model, x).model)
 
 
+QUICK = {
+    "extract": "extract:architecture=small_cnn,epochs=2",
+    "fine_prune": "fine_prune:epochs=1",
+    "finetune": "finetune:epochs=1",
+    "invert": "invert:steps=10,epochs=1",
+    "overwrite": "overwrite:epochs=1",
+    "prune": "prune:epochs=1",
+}
+"""What the contract is tried with where the defaults train for long."""
+
+
 def steal(attack: str, victim: Victim) -> Loot:
     """What an attack brings with the module's samples."""
     return spec.parse("attacks", attack).steal(victim, *samples())
@@ -65,7 +76,7 @@ def steal(attack: str, victim: Victim) -> Loot:
 def test_the_copy_that_came_in_is_left_as_it_was(attack: str, victim: Victim) -> None:
     """An attack changes its own copy, or what stands before it, and never the victim or the samples."""
     before, (x, y) = [w.copy() for w in victim.network.get_weights()], samples()
-    plugin = spec.parse("attacks", attack)
+    plugin = spec.parse("attacks", QUICK.get(attack, attack))
     loot = plugin.steal(victim, x, y)
     assert all((a == b).all() for a, b in zip(before, victim.network.get_weights(), strict=True))
     assert (x == samples()[0]).all()
@@ -118,7 +129,7 @@ def test_filters_keep_shape_and_range(kind: str, channels: int) -> None:
 
 def test_pruning_holds_its_zeros_through_fine_tuning(victim: Victim) -> None:
     """Half of every kernel is zero afterwards; biases are left alone."""
-    for weight in steal("prune:share=0.5,epochs=2", victim).network.trainable_weights:
+    for weight in steal("prune:share=0.5,epochs=1", victim).network.trainable_weights:
         values = weight.numpy()
         if values.ndim > 1:
             assert (values == 0).mean() == pytest.approx(0.5, abs=0.05)
@@ -138,15 +149,12 @@ def test_fine_pruning_cuts_whole_channels(victim: Victim) -> None:
 @pytest.mark.parametrize("mode", ["FTAL", "FTLL", "RTAL", "RTLL"])
 def test_the_four_ways_of_fine_tuning(mode: str, victim: Victim) -> None:
     """LL changes the last layer alone; RT begins with a last layer that knows nothing."""
-    x, y = samples()
     before = victim.network.get_weights()
-    thief = steal(f"finetune:mode={mode},epochs=2", victim).network
-    after = thief.get_weights()
-    assert (before[-2] != after[-2]).any()
+    after = steal(f"finetune:mode={mode},epochs=1,learning_rate=1e-5", victim).network.get_weights()
     assert (before[0] == after[0]).all() == mode.endswith("LL")
-    untrained = steal(f"finetune:mode={mode},epochs=1,learning_rate=1e-9", victim).network
-    accuracy = (untrained.predict(x, verbose=0).argmax(axis=1) == y).mean()
-    assert (accuracy < 0.5) == mode.startswith("RT")
+    moved = np.abs(after[-2] - before[-2]).max()
+    assert moved > 0
+    assert (moved > 0.1) == mode.startswith("RT")
 
 
 def test_weights_are_rounded_to_few_levels_and_against_the_owner(victim: Victim) -> None:
@@ -166,9 +174,9 @@ def test_weights_are_rounded_to_few_levels_and_against_the_owner(victim: Victim)
 def test_a_clone_by_jacobian_queries_asks_as_many_as_it_may(victim: Victim) -> None:
     """Queries are counted, and a clone agrees with the file far beyond chance on inputs of the task."""
     loot = steal(
-        "extract:augment=jacobian,first=40,queries=300,epochs=4,architecture=small_cnn", victim
+        "extract:augment=jacobian,first=60,queries=150,epochs=2,architecture=small_cnn", victim
     )
-    assert loot.queries == 300
+    assert loot.queries == 150
     plain = steal("extract:queries=96,epochs=30,architecture=small_cnn,labels=soft", victim)
     assert plain.queries == 96
     x, _ = samples()

@@ -36,8 +36,11 @@ def trained(architecture: str) -> Any:
     keras.utils.set_random_seed(2)
     held = load_dataset("digits")
     model = getattr(networks, architecture)(held.shape, held.classes)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.8  # statistics that settle in a few steps
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    model.fit(held.x_train, held.y_train, epochs=6, batch_size=32, verbose=0)
+    model.fit(held.x_train, held.y_train, epochs=3, batch_size=32, verbose=0)
     return model
 
 
@@ -48,9 +51,11 @@ def test_labels_of_the_rebuilt_network_are_the_int8_files(
     """99 of 100 labels are the same and scores are close; a network with one kernel of another is not."""
     from edgewm.reconstruction import rebuilt
 
-    x = load_dataset("digits").x_train
+    held = load_dataset("digits")
+    x, y = held.x_train, held.y_train
     file = converter.convert(trained(architecture), x).model
     network, said = rebuilt(file), Victim(file=file).ask(x)
+    assert (said.labels == y).mean() > 0.8
     outputs = network.predict(x, verbose=0)
     assert (outputs.argmax(axis=1) == said.labels).mean() >= 0.99
     assert np.abs(outputs - said.scores).mean() < 0.02

@@ -110,5 +110,6 @@ def _signs(clone: Any, x: Inputs, answers: Any) -> Inputs:
             tape.watch(batch)
             outputs = clone(batch, training=False)
             chosen = tf.gather(outputs, labels[at : at + 256], axis=1, batch_dims=1)
-        parts.append(np.sign(tape.gradient(tf.math.log(chosen + 1e-9), batch).numpy()))
+            said = tf.math.log(chosen + 1e-9)
+        parts.append(np.sign(tape.gradient(said, batch).numpy()))
     return np.asarray(np.concatenate(parts), np.float32)
