@@ -36,7 +36,7 @@ from rich.progress import track
 from survival_training import drawing
 
 ALPHAS = (0.05, 0.01, 0.001, 1e-6)
-SAMPLES, EPOCHS = 3000, 4
+SAMPLES, EPOCHS = 2000, 4
 GROUPS, CELLS, QUESTIONS = 64, 96, 1500
 ARCHITECTURES = ("small_cnn", "ds_cnn", "resnet8", "dense")
 LATER = (
@@ -177,13 +177,11 @@ def log10_tail(allowed: tuple[int, ...], hits: int) -> float:
     return stats.log10_fraction(stats.tail(allowed, hits))
 
 
-def of_triggers(triggers: Any, key: Any, labels: Labels) -> float:
+def of_triggers(triggers: Any, answers: Labels, labels: Labels) -> float:
     """log10 p of one model's labels."""
     from edgewm import stats
 
-    outcomes = stats.choose(
-        labels, triggers.group_ids, excluded=triggers.excluded, answers=triggers.answers(key)
-    )
+    outcomes = stats.choose(labels, triggers.group_ids, excluded=triggers.excluded, answers=answers)
     spoke = outcomes != stats.Outcome.SILENT
     allowed = tuple(sorted(triggers.allowed[spoke].tolist()))
     return log10_tail(allowed, int((outcomes == stats.Outcome.HIT).sum()))
@@ -203,8 +201,9 @@ def by_triggers(
     for at in track(range(keys), "judging"):
         of, key = at // shared, key_of(at)
         triggers = drawn[of] if at % shared == 0 else recommitted(drawn[of], key)
+        answers = triggers.answers(key)
         for number, said in enumerate(labels):
-            p[at, number] = of_triggers(triggers, key, said[of * count : (of + 1) * count])
+            p[at, number] = of_triggers(triggers, answers, said[of * count : (of + 1) * count])
     return p
 
 

@@ -177,11 +177,12 @@ def test_a_clone_by_jacobian_queries_asks_as_many_as_it_may(victim: Victim) -> N
         "extract:augment=jacobian,first=60,queries=150,epochs=2,architecture=small_cnn", victim
     )
     assert loot.queries == 150
-    plain = steal("extract:queries=96,epochs=30,architecture=small_cnn,labels=soft", victim)
-    assert plain.queries == 96
+    plugin = spec.parse("attacks", "extract:epochs=30,architecture=small_cnn,labels=soft")
+    plain = plugin.steal(victim, *samples(900))
+    assert plain.queries == 900
     x, _ = samples()
     said = plain.network.predict(x, verbose=0).argmax(axis=1)
-    assert (said == victim.ask(x).labels).mean() > 0.5
+    assert (said == victim.ask(x).labels).mean() > 0.3  # chance is 0.1 +- 0.03
 
 
 def test_four_bit_files_run_on_litert_and_are_smaller(victim: Victim, converter: Any) -> None:
