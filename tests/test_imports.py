@@ -46,7 +46,7 @@ RANKS = (
         *("engine",),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
     ),
-    ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
+    ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
@@ -70,6 +70,8 @@ MORE = {
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
     "scanning.pools": {"distributed"},
+    "attacks.filter": {"PIL"},
+    "attacks.theft": {"litert_quantizer"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""
