@@ -43,7 +43,7 @@ RANKS = (
         *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
-        *("engine",),
+        *("engine", "firmware"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
@@ -70,6 +70,7 @@ MORE = {
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
     "scanning.pools": {"distributed"},
+    "runtimes.serial": {"serial"},
     "attacks.filter": {"PIL"},
     "attacks.theft": {"litert_quantizer"},
 }
