@@ -4,6 +4,7 @@ Every model is written by `edgewm.engine`, compiled with gcc -O2 for this machin
 asked the same inputs as the interpreter: those of `silicon_kws` for keyword spotting, random int8 for the
 others. On the cores it runs in QEMU, where `-icount shift=0` makes an instruction 1 ns of virtual time and
 the board's 25 MHz timer counts steps of 40. Networks of `edgewm.networks` are converted here, untrained.
+LiteRT with XNNPACK, which rounds once, is the control: where it agrees on every row, equal rows say little.
 
     EDGEWM_DATA=... python benchmarks/engine_exactness.py [--rows 1000] [--emulated-rows 10]
 """
@@ -30,6 +31,7 @@ from edgewm.conversion import Converter
 from edgewm.engine import Engine, make_engine, write_engine
 from edgewm.engine.graph import Graph, read_graph
 from edgewm.networks import ds_cnn, resnet8, small_cnn
+from edgewm.runtimes.litert import LiteRT
 from edgewm.runtimes.tflm import TFLM
 
 KWS = "mlperf_kws_dscnn_int8"
@@ -143,8 +145,10 @@ def random_subject(name: str, model: bytes, count: int) -> Subject:
 def measured(subject: Subject, emulated: int) -> dict[str, Any]:
     """Rows equal to the interpreter's, here and on a core, and instructions on every core."""
     engine, graph = make_engine(subject.model), read_graph(subject.model)
-    expected = interpreted(subject, graph)
-    equal = (on_host(engine, subject.inputs) == expected).all(axis=1)
+    expected = interpreted(subject, graph, TFLM())
+    answered = on_host(engine, subject.inputs)
+    equal = (answered == expected).all(axis=1)
+    once = (answered == interpreted(subject, graph, LiteRT())).all(axis=1)
     few = subject.inputs[:emulated]
     per_core: dict[str, int] = {}
     matches: list[bool] = []
@@ -157,6 +161,8 @@ def measured(subject: Subject, emulated: int) -> dict[str, Any]:
         "inputs": subject.asked,
         "rows": len(equal),
         "rows_equal": int(equal.sum()),
+        "rows_equal_to_xnnpack": int(once.sum()),
+        "distinct_rows": len({row.tobytes() for row in answered}),
         "emulated_rows": len(matches),
         "emulated_rows_equal": sum(matches),
         "macs": engine.macs,
@@ -167,10 +173,10 @@ def measured(subject: Subject, emulated: int) -> dict[str, Any]:
     }
 
 
-def interpreted(subject: Subject, graph: Graph) -> Rows:
-    """What TensorFlow Lite Micro answers, int8; the float ends of a file are taken off again."""
+def interpreted(subject: Subject, graph: Graph, runtime: TFLM | LiteRT) -> Rows:
+    """What an interpreter answers, int8; the float ends of a file are taken off again."""
     given, taken = graph.input, graph.output
-    with TFLM().open(subject.model) as session:
+    with runtime.open(subject.model) as session:
         assert session.facts is not None
         shape = session.facts.inputs[0].shape[1:]
         values = (subject.inputs.astype(np.float32) - given.zero_point) * np.float32(given.scale)
