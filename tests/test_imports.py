@@ -40,6 +40,7 @@ RANKS = (
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
         *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
+        *("cost", "cost_figures", "vela", "host_timing"),
         *("disclosed", "finding", "matching", "last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
