@@ -34,7 +34,7 @@ from .claims import (
     opened_groups,
     stamps_of,
 )
-from .errors import BadInput, DoesNotCheck
+from .errors import BadInput, Copied, DoesNotCheck
 from .ledger import Ledger
 from .opened import OpenedGroups, open_groups, read_opened
 from .packed_stamps import packed_stamps, unpacked_stamps
@@ -165,7 +165,7 @@ def read_package(content: bytes, *, argument: str = "--disclosure") -> Package:
     if run != (disclosure.details["first_group"], disclosure.details["groups"]):
         raise DoesNotCheck(f"{argument}: opens other groups than the signed record says")
     if json.loads(groups.header)["claimant"] != claim.claimant:
-        raise DoesNotCheck(f"{argument}: the triggers name another claimant's key")
+        raise Copied(f"{argument}: the triggers name another claimant's key")
     return Package(
         claim=claim,
         disclosure=disclosure,
@@ -176,9 +176,17 @@ def read_package(content: bytes, *, argument: str = "--disclosure") -> Package:
 
 
 def package_grounds(
-    package: Package, *, trust: Trust, suspect_seen: dt.datetime, now: dt.datetime
+    package: Package,
+    *,
+    trust: Trust,
+    suspect_seen: dt.datetime,
+    now: dt.datetime,
+    refuse: bool = True,
 ) -> Grounds:
     """What the records in a package say for a suspect that was first seen then.
+
+    Args:
+        refuse: without it, a claim whose every stamp is late or bad counts as one without, with notes.
 
     Raises:
         BadInput: a date to come, or stamps and no root certificate to check them with.
@@ -192,7 +200,7 @@ def package_grounds(
             "the suspect was seen later: opened groups count only against older suspects"
         )
     stamps = [stamp for stamp in package.stamps if stamp.record == package.claim]
-    found, notes = earliest(stamps, trust=trust, before=suspect_seen, now=now)
+    found, notes = earliest(stamps, trust=trust, before=suspect_seen, now=now, refuse=refuse)
     if not stamps:
         notes = ("the claim has no stamp",)
     fixed = all_stamped(package.earlier, package.stamps, trust=trust, before=suspect_seen, now=now)

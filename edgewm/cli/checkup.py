@@ -52,8 +52,16 @@ def doctor(*, silicon: Path | None, model: Path | None, on: tuple[str, ...], as_
         for status in found:
             if not status.available:
                 console.print(f"{status.spec}: {status.reason}", soft_wrap=True, markup=False)
-        kept = next((s.isolation for s in found if s.available), ())
-        console.print(f"isolation of every worker: {', '.join(kept) or 'none'}", soft_wrap=True)
+        tried = next((s for s in found if s.available), None)
+        if tried is not None:
+            denied = ", ".join(name for name, can in tried.can.items() if not can)
+            possible = ", ".join(name for name, can in tried.can.items() if can)
+            for line in (
+                f"isolation of every worker: {', '.join(tried.isolation) or 'none'}",
+                f"tried in a worker: cannot {denied or 'be kept from anything here'}",
+                f"tried in a worker: can {possible}",
+            ):
+                console.print(line, soft_wrap=True, markup=False)
     return 0 if any(status.available for status in found) else 1
 
 
