@@ -68,6 +68,8 @@ class VerificationCost:
     wire_sequential_bytes: Figure
     wire_full_bytes: Figure
     model_flash_bytes: Figure
+    engine_flash_bytes: Figure
+    """Code of the engine, without the model."""
     checker_flash_bytes: Figure
     inputs_stored_bytes: Figure
     inputs_seeded_bytes: Figure
@@ -75,6 +77,7 @@ class VerificationCost:
     arena_persistent_bytes: Figure
     input_buffer_bytes: Figure
     checker_ram_bytes: Figure
+    checker_stack_bytes: Figure
     misfits: tuple[str, ...]
     """What does not fit, with the numbers; empty where all does."""
 
@@ -142,6 +145,7 @@ def verification_cost(
     arena, persistent = arena_of(found, target, vela)
     held = {
         "model_flash_bytes": model_flash_of(found, target, vela),
+        "engine_flash_bytes": counted_bytes(target, "engine_flash_bytes"),
         "checker_flash_bytes": counted_bytes(target, "checker_flash_bytes"),
         "inputs_stored_bytes": Figure(value=every * size, origin=OF_TRIGGERS),
         "inputs_seeded_bytes": seeded_bytes(triggers),
@@ -149,6 +153,7 @@ def verification_cost(
         "arena_persistent_bytes": persistent,
         "input_buffer_bytes": Figure(value=size, origin=OF_FILE),
         "checker_ram_bytes": counted_bytes(target, "checker_ram_bytes"),
+        "checker_stack_bytes": counted_bytes(target, "checker_stack_bytes"),
     }
     few = Figure(value=some, origin=_stops(triggers, some, alpha))
     full = Figure(value=every, origin=OF_TRIGGERS)
@@ -205,11 +210,15 @@ def _total(count: Figure, inference: Figure, upload: Figure, target: Target) -> 
     return Figure(value=spent.value + sent.value, origin=f"{inference.origin}; {upload.origin}")
 
 
+_BESIDE_THE_ARENA = ("input_buffer_bytes", "checker_ram_bytes", "checker_stack_bytes")
+
+
 def _misfits(target: Target, held: dict[str, Figure]) -> tuple[str, ...]:
     """Flash with stored and with seeded inputs, and RAM, against what the device has."""
     found = []
     value = {name: figure.value or 0 for name, figure in held.items()}
-    fixed = value["model_flash_bytes"] + value["checker_flash_bytes"]
+    code = ("model_flash_bytes", "engine_flash_bytes", "checker_flash_bytes")
+    fixed = sum(value[name] for name in code)
     stored = fixed + value["inputs_stored_bytes"]
     if target.flash_bytes is not None and stored > target.flash_bytes:
         text = f"flash: {stored:,.0f} bytes with stored inputs, {target.flash_bytes:,} are there"
@@ -217,7 +226,7 @@ def _misfits(target: Target, held: dict[str, Figure]) -> tuple[str, ...]:
         if seeded is None or fixed + seeded > target.flash_bytes:
             found.append(text if seeded is None else f"{text} ({fixed + seeded:,.0f} seeded)")
     names = ("arena_non_persistent_bytes", "arena_persistent_bytes")
-    used = sum(value[name] for name in (*names, "input_buffer_bytes", "checker_ram_bytes"))
+    used = sum(value[name] for name in (*names, *_BESIDE_THE_ARENA))
     if target.ram_bytes is not None and used > target.ram_bytes:
         arena = sum(value[name] for name in names)
         found.append(
