@@ -44,6 +44,7 @@ def bench() -> None:
 
 @bench.command("verify")
 @click.argument("model", type=click.Path(path_type=Path))
+@click.argument("more", nargs=-1, metavar="[TARGET]...")
 @click.option(
     "-t",
     "--triggers",
@@ -70,6 +71,7 @@ def bench() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def bench_verify(
     model: Path,
+    more: tuple[str, ...],
     *,
     triggers_path: Path,
     on: tuple[str, ...],
@@ -78,6 +80,8 @@ def bench_verify(
     as_json: bool,
 ) -> int:
     """Show what verifying MODEL (.tflite) costs on each target, every number with its origin.
+
+    Several targets: --on ONE --on OTHER, or --on ONE OTHER.
 
     Exit code 0: it fits on every target, 1: something does not, and the number that does not is named.
     """
@@ -89,7 +93,7 @@ def bench_verify(
     from ..triggers import load_triggers
 
     format = "png" if out is None else chart_format(out)
-    wanted = [name for text in on for name in (names() if text == "all" else [text])]
+    wanted = [name for text in (*on, *more) for name in (names() if text == "all" else [text])]
     targets = [load_target(name) for name in dict.fromkeys(wanted)]
     content = read_model(model, "MODEL")
     inspected = inspect_bytes(content, argument=f"MODEL: {model}")

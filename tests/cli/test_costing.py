@@ -35,7 +35,7 @@ def test_inspect_refuses_other_files(cli):
 def test_bench_verify_shows_costs(cli, tmp_path: Path):
     """A column a target, a letter behind each number and its origin below; a picture; JSON with the same."""
     line = ("bench", "verify", str(golden.MARKED), "-t", "t.npz")
-    targets = ("--on", "cortex_m4_tflm", "--on", "cortex_m3")
+    targets = ("--on", "cortex_m4_tflm", "cortex_m3")
     found = printed_json(cli(*line, *targets, "--json"))
     assert [cost["target"] for cost in found] == ["cortex_m4_tflm", "cortex_m3"]
     assert found[0]["queries_sequential"]["value"] == 7
