@@ -125,14 +125,24 @@ def cost_model_networks() -> str:
 def device_cost() -> str:
     """Image classification, 64 queries: what the README shows."""
     rows = [row for row in load("device_cost")["rows"] if row["network"] == "ic"]
+    counted = any(row["instructions"]["value"] for row in rows)
     return markdown(
         (
-            *("target", "inference", "upload, a query", "until shown", "all 64", "energy, all 64"),
+            *(
+                "target",
+                *(["instructions"] if counted else []),
+                "inference",
+                "upload, a query",
+                "until shown",
+                "all 64",
+                "energy, all 64",
+            ),
             *("flash, KiB: model, inputs (seeded)", "arena, KiB", ""),
         ),
         [
             (
                 f"`{row['target']}`",
+                *([_count(row["instructions"])] if counted else []),
                 _time(row["inference_ms"], 1e-3),
                 _time(row["upload_ms"], 1e-3),
                 _time(row["total_sequential_s"]),
@@ -175,6 +185,11 @@ def device_cost_networks() -> str:
 def _span(row: dict[str, Any]) -> str:
     text = ", ".join(_time(row[name]) for name in ("total_sequential_s", "total_full_s"))
     return text if row["fits"] else f"does not fit ({row['misfits'][0].split(':')[0]})"
+
+
+def _count(figure: dict[str, Any]) -> str:
+    """In millions."""
+    return "-" if figure["value"] is None else f"{figure['value'] / 1e6:,.1f} M"
 
 
 def _time(figure: dict[str, Any], seconds: float = 1.0) -> str:

@@ -123,6 +123,8 @@ def cost_chart(costs: Sequence[VerificationCost], *, format: str = "png") -> byt
         RuntimeUnavailable: matplotlib is not installed.
     """
     with _figure(8.0, 1.3 + 0.5 * len(costs)) as figure:
+        from matplotlib.patches import Patch
+
         axes = figure.subplots()
         kinds = (
             ("total_full_s", "all queries", _GREY),
@@ -133,10 +135,10 @@ def cost_chart(costs: Sequence[VerificationCost], *, format: str = "png") -> byt
             default=1.0,
         )
         for row, cost in enumerate(costs):
-            for (name, label, colour), up in zip(kinds, (0.2, -0.2), strict=True):
+            for (name, _, colour), up in zip(kinds, (0.2, -0.2), strict=True):
                 value = _seconds(cost, name)
                 hatch = None if cost.fits else "////"
-                axes.barh(row - up, value, 0.36, color=colour, hatch=hatch, label=label)
+                axes.barh(row - up, value, 0.36, color=colour, hatch=hatch)
                 text = f" {value:.3g} s" if value else " no time known"
                 axes.text(value or least / 2, row - up, text, va="center", fontsize=8)
             if not cost.fits:
@@ -151,8 +153,8 @@ def cost_chart(costs: Sequence[VerificationCost], *, format: str = "png") -> byt
         axes.invert_yaxis()
         axes.tick_params(labelsize=8)
         axes.set_xlabel("seconds of one verification, inference and upload")
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles[:2], labels[:2], fontsize=8, loc="outside upper right", ncols=2)
+        swatches = [Patch(color=colour, label=label) for _, label, colour in kinds]
+        figure.legend(handles=swatches, fontsize=8, loc="outside upper right", ncols=2)
         return _bytes(figure, format)
 
 
