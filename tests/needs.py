@@ -24,6 +24,7 @@ TOOLS = {
     "age": ("pyrage", "pip install 'edgewm[records]'"),
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
     "serial": ("serial", "pip install 'edgewm[serial]'"),
+    "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }

@@ -41,6 +41,8 @@ RANKS = (
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
         *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
+        *("cost", "cost_figures", "vela", "host_timing"),
+        *("disclosed", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
         *("engine", "firmware"),
