@@ -1,4 +1,4 @@
-"""``edgewm device VERB``: what is made for devices and what runs as one. One file a verb, imported when used."""
+"""``edgewm device VERB``: what is made for devices and what runs as one; a verb's file is imported late."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import click
 
 _VERBS = {
+    "engine": ("device_engine", "Write an int8 model as C that needs no runtime."),
     "linux-root": ("device_linux", "Unpack a Debian of another processor, with an interpreter."),
 }
 

@@ -12,9 +12,7 @@ import click
 @click.option(
     "--arch", type=click.Choice(("arm64", "armhf")), required=True, help="64-bit ARM, or 32-bit."
 )
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder to make."
-)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder to make.")
 @click.option("--mirror", default=None, help="Debian mirror, if not deb.debian.org.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was unpacked as one JSON object.")
 def linux_root(*, arch: str, out: Path, mirror: str | None, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import sandbox  # type: ignore[import-not-found]  # noqa: E402
+import sandbox  # type: ignore[import-not-found]
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         "EDGEWM_CONFINED": ";".join(applied),
     }
     python = f"{root}/usr/bin/python3.11"
-    os.execve(qemu, [qemu, python, "-c", launch], environment)
+    os.execve(qemu, [qemu, python, "-c", launch], environment)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -17,14 +17,14 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _PR_SET_NO_NEW_PRIVS = 38
 _EPERM, _ENOSYS = 1, 38
 _CLONE_THREAD = 0x00010000
-_WRITING = (
-    0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
-)  # access mode, create, truncate, append, tmpfile
+# access mode, create, truncate, append, tmpfile
+_WRITING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 # (from ABI, bits): execute, write, remove and make; refer; truncate; ioctl on devices
@@ -82,17 +82,70 @@ def apply(memory_mib: int, cpu_s: int, *, runs_program: bool = False) -> list[st
     `runs_program` it may still become another program, which inherits all the rest. Never raises.
     """
     applied: list[str] = []
-    for measure in (
+    measures: list[Callable[[], list[str]]] = [
         lambda: _limits(memory_mib, cpu_s),
         _no_new_privileges,
         lambda: _landlock(runs_program),
         lambda: _seccomp(runs_program),
-    ):
+    ]
+    for measure in measures:
         try:
             applied += measure()
         except (OSError, ValueError, AttributeError, ImportError):
             continue  # a measure that this kernel does not have is missing from the list
     return applied
+
+
+def trial(memory_mib: int) -> dict[str, bool]:
+    """Whether this process still can do each of these things, found by trying; after `apply`."""
+    found = {}
+    for name, attempt in (
+        ("write files", _write),
+        ("connect to a network", _connect),
+        ("start programs", _start),
+        ("signal other processes", lambda: os.kill(os.getppid(), 0)),
+        ("raise its limits", _raise),
+        (f"take more than {memory_mib} MiB", lambda: _take(memory_mib)),
+        ("read files", lambda: os.close(os.open(__file__, os.O_RDONLY))),
+    ):
+        try:
+            attempt()
+            found[name] = True
+        except (OSError, ValueError, MemoryError, ImportError):
+            found[name] = False
+    return found
+
+
+def _write() -> None:
+    path = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"edgewm-trial-{os.getpid()}")  # noqa: S108
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    os.unlink(path)
+
+
+def _connect() -> None:
+    import socket
+
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+
+
+def _start() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _raise() -> None:
+    import resource
+
+    held = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, held)  # the same again is not allowed either
+
+
+def _take(memory_mib: int) -> None:
+    import mmap
+
+    mmap.mmap(-1, memory_mib << 20).close()
 
 
 def _limits(memory_mib: int, cpu_s: int) -> list[str]:
