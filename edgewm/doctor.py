@@ -37,7 +37,7 @@ class RuntimeStatus:
     available: bool
     version: str
     arithmetic: str
-    """What the probe showed: xnnpack, tflm, builtin, reference, or unknown."""
+    """What the probe showed, one of ARITHMETICS."""
     reason: str
     """Why it is not available and what to install; empty when it is."""
     isolation: tuple[str, ...]
