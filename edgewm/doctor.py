@@ -37,7 +37,7 @@ class RuntimeStatus:
     available: bool
     version: str
     arithmetic: str
-    """What the probe showed: xnnpack, tflm, builtin, reference, or unknown; none for a compiler."""
+    """What the probe showed, one of ARITHMETICS; none for a compiler."""
     reason: str
     """Why it is not available and what to install; empty when it is."""
     isolation: tuple[str, ...]

@@ -39,8 +39,8 @@ _WHEELS = {
             "ce9fa5d770a9725c746dcbf6f59f3178233b3759f09982e8b2db8d2234c333b0",
         ),
         (
-            "ai-edge-litert==2.3.0",
-            "853fc608f96da87bd5f3458465dfb9abbf18d5ae6b94eceacead407146f175ae",
+            "ai-edge-litert==2.1.6",
+            "8475d18c73698d9244380ad72f67caf540e5c72d9a80c66d17c4b81ca81a21c8",
         ),
     ),
     "armhf": (
@@ -51,6 +51,7 @@ _WHEELS = {
     ),
 }
 """Requirement and sha256 of its wheel; only these are unpacked, the interpreters need no more."""
+# ai-edge-litert 2.2 and 2.3 end in a segmentation fault in their constructor under Debian 12's qemu 7.2.
 _PLATFORMS = ("manylinux_2_34", "manylinux_2_27")
 
 

@@ -7,6 +7,7 @@ before it has seen any suspect file is `RuntimeUnavailable`.
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -53,6 +54,8 @@ class Place:
     """Bytes for the program, sent before the first frame."""
     install: str
     """What to do where the interpreter is missing there."""
+    out_of_reach: bool = False
+    """Whether killing `command` leaves the worker running, which then ends itself after a limit."""
     told: str = ""
     """What the engine's version says of the place."""
 
@@ -91,6 +94,7 @@ def start(
         )
     request: dict[str, Any] = {"op": "start", "engine": engine, "options": options}
     request |= {"memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S}
+    request["answer_s"] = math.ceil(timeout_s) if here.out_of_reach else 0
     if nursery is not None:
         return nursery.child(here, request, timeout_s)
     process = Process(
@@ -102,10 +106,9 @@ def start(
 
 
 def ask_raw(
-    engine: str, options: dict[str, Any], model: bytes, inputs: npt.NDArray[np.float32]
+    child: Child, model: bytes, inputs: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.generic]:
-    """Raw output rows (n, K) of one model, without a probe: what `benchmarks/make_probe.py` records."""
-    child = start(engine, options)
+    """Raw output rows (n, K) of one model, without a probe; the worker then ends."""
     try:
         child.ready()
         child.load(model)

@@ -1,6 +1,6 @@
 """Becomes a python of another processor under qemu user mode, confined first.
 
-    python emulated.py QEMU ROOT MEMORY_MIB CPU_S LAUNCH
+    python emulated.py QEMU CPU ROOT MEMORY_MIB CPU_S LAUNCH
 
 An emulator does not know the kernel's sandboxes and ignores a limit on its guest's memory, so the limits
 that sandbox.py sets are set here, on the emulator itself, which hands them down. LAUNCH is the text that
@@ -18,7 +18,7 @@ import sandbox  # type: ignore[import-not-found]
 
 def main() -> None:
     """Confine this process and run the emulator in its place."""
-    qemu, root, memory_mib, cpu_s, launch = sys.argv[1:]
+    qemu, cpu, root, memory_mib, cpu_s, launch = sys.argv[1:]
     applied = sandbox.apply(int(memory_mib), int(cpu_s), runs_program=True)
     environment = {
         **os.environ,
@@ -29,7 +29,7 @@ def main() -> None:
         "EDGEWM_CONFINED": ";".join(applied),
     }
     python = f"{root}/usr/bin/python3.11"
-    os.execve(qemu, [qemu, python, "-c", launch], environment)  # noqa: S606
+    os.execve(qemu, [qemu, "-cpu", cpu, python, "-c", launch], environment)  # noqa: S606
 
 
 if __name__ == "__main__":

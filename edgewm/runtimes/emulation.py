@@ -29,6 +29,7 @@ def start_emulated(
     *,
     architecture: str,
     root: str,
+    cpu: str,
     package: str,
     options: dict[str, Any],
     memory_mib: int,
@@ -40,6 +41,7 @@ def start_emulated(
         name: the runtime's name.
         architecture: Debian's name of the processor, arm64 or armhf.
         root: folder that `edgewm device linux-root` made.
+        cpu: qemu's name of the processor; kernels are chosen by what it can do.
         package: which interpreter.
         options: its options, as worker.py names them.
         memory_mib: address space for the guest, in MiB.
@@ -55,6 +57,8 @@ def start_emulated(
     if held.get("arch") != architecture:
         got = f"a root of {held['arch']}" if "arch" in held else "no root of Debian"
         raise BadInput(f"{name}: got root={root}, {got}, expected what this makes: {make}")
+    if not cpu or not all(part.isalnum() for part in cpu.split("-")):
+        raise BadInput(f"{name}: got cpu={cpu!r}, expected a name such as cortex-a53")
     program = emulator(architecture)
     return start(
         package,
@@ -63,7 +67,7 @@ def start_emulated(
             name=name,
             command=[
                 *(sys.executable, "-S", "-E", str(Path(__file__).with_name("emulated.py"))),
-                *(program, str(folder), str(memory_mib + _EMULATOR_MIB), str(CPU_LIMIT_S)),
+                *(program, cpu, str(folder), str(memory_mib + _EMULATOR_MIB), str(CPU_LIMIT_S)),
                 early.local("")[-1],
             ],
             install=f"make the root again: {make}",

@@ -25,6 +25,8 @@ class QemuArm:
     package: Literal["tflite_runtime"] = "tflite_runtime"
     delegate: Literal["xnnpack", "none", "reference"] = "xnnpack"
     """Which kernels; xnnpack is what an application gets that asks for nothing."""
+    cpu: str = "cortex-a7"
+    """Processor to emulate: that of a Raspberry Pi 2."""
     threads: int = 1
     """Threads of one inference."""
     memory_mib: int = 2048
@@ -40,6 +42,7 @@ class QemuArm:
             "qemu_arm",
             architecture="armhf",
             root=self.root,
+            cpu=self.cpu,
             package=self.package,
             options={"threads": self.threads, "delegate": self.delegate},
             memory_mib=self.memory_mib,

@@ -6,7 +6,7 @@ sandbox.py travels with it. Requests and replies are frames on stdin and stdout:
 
     4 bytes "EWM1", header length (4 bytes little-endian), payload length (8 bytes), JSON header, payload
 
-    start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, machine, isolation}
+    start   {engine, options, memory_mib, cpu_s, answer_s}  -> {version, numpy, machine, isolation}
             {..., nursery: true} + a model of ours           -> {version, numpy}, then forks: see `_nurse`
     open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes,
                                                                  arena_persistent_bytes}
@@ -31,6 +31,7 @@ import contextlib  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 import re  # noqa: E402
+import signal  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
@@ -51,6 +52,7 @@ def main() -> None:
     if request is None:
         return
     try:
+        answer_s = int(request[0].get("answer_s", 0))
         engine = _ENGINES[request[0]["engine"]](request[0]["options"])
         if request[0].get("nursery"):
             replies = _nurse(replies, engine, bytes(request[1]))
@@ -67,6 +69,7 @@ def main() -> None:
         if request is None:
             return
         header, payload = request
+        signal.alarm(answer_s)  # where no parent can kill this process, it ends itself; 0 is never
         try:
             answer = _answer(engine, header, payload)
         except MemoryError:
@@ -76,6 +79,7 @@ def main() -> None:
             text = str(error) if isinstance(error, (RuntimeError, ValueError)) else repr(error)
             text = text or "it does not run, without a reason (too large for the memory limit?)"
             answer = {"error": kind, "text": text[:2000]}, b""
+        signal.alarm(0)
         _send(replies, *answer)
 
 
