@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .key import Key
     from .ledger import Ledger
     from .records import Record
+    from .runtimes import Runtime
     from .triggers import Triggers
     from .verdict import Verdict
 
@@ -61,7 +62,7 @@ class Asked:
     """One of the models, and how it is asked."""
 
     model: Model
-    on: Sequence[str]
+    on: Sequence[str | Runtime]
     trust: Trust
     now: dt.datetime
     alpha: float
@@ -241,7 +242,7 @@ def settle(
     trust: Trust,
     now: dt.datetime,
     clock_skew: dt.timedelta,
-    on: Sequence[str] = ("litert",),
+    on: Sequence[str | Runtime] = ("litert",),
     alpha: float = 1e-6,
 ) -> Settled:
     """Ask everything and decide.
