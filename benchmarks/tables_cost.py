@@ -75,7 +75,56 @@ def _board(run: str) -> str:
     return " ".join(part for part in (maker, system, variant) if part)
 
 
+def cost_model() -> str:
+    """Error on results of later rounds, by CPU class."""
+    held = load("cost_model")
+    told, bars = held["summary"], held["settings"]["bars"]
+    rows = [
+        *((name, told["by_cpu"][name]) for name in told["by_cpu"]),
+        ("**all**", told["all"]),
+        ("all, without results that repeat an earlier round", told["without_repeats"]),
+        ("all, if engines were taken not to get faster", told["without_trend"]),
+    ]
+    return markdown(
+        ("CPU class", "rows of v1.2 and v1.3", "median error", "90th percentile", "worst"),
+        [
+            (
+                name,
+                str(one["rows"]),
+                *(f"{one[k]:.0%}" for k in ("median", "percentile_90", "worst")),
+            )
+            for name, one in rows
+        ]
+        + [("bar", "", f"{bars['median']:.0%}", f"{bars['percentile_90']:.0%}", "")],
+    )
+
+
+def cost_model_networks() -> str:
+    """Error on a network that the fit has not seen, by network."""
+    told = load("cost_model")["summary"]["network_left_out"]
+    names = {
+        "ic": "image classification, ResNet-8",
+        "kws": "keyword spotting, DS-CNN",
+        "vww": "visual wake words, MobileNetV1",
+        "ad": "anomaly detection, dense",
+    }
+    return markdown(
+        (
+            "network predicted from the other three",
+            "CPUs and engines",
+            "median error",
+            "90th percentile",
+        ),
+        [
+            (names[name], str(one["rows"]), f"{one['median']:.0%}", f"{one['percentile_90']:.0%}")
+            for name, one in told.items()
+        ],
+    )
+
+
 TABLES = {
+    "cost_model": cost_model,
+    "cost_model_networks": cost_model_networks,
     "silicon": silicon,
     "silicon_boards": silicon_boards,
 }

@@ -29,7 +29,14 @@ class RuntimeUnavailable(EdgewmError):
 
 
 class ModelRefused(EdgewmError):
-    """A runtime that works here and does not run this file; the text is the runtime's own reason."""
+    """A runtime that works here and does not run this file; the text is the runtime's own reason.
+
+    `how` says how it ended: refused, crashed, timed_out, out_of_memory, or bad_reply.
+    """
+
+    def __init__(self, text: str, *, how: str = "refused") -> None:
+        super().__init__(text)
+        self.how = how
 
 
 class DoesNotCheck(EdgewmError):

@@ -11,13 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .artifact import Artifact, Tensor, read_model
-from .content import Content
+from .content import of_bytes
+from .engine.arena import Block, plan
 from .errors import BadInput, EdgewmError
 from .flatbuffer import NotFlatbuffer
-from .layers import Layer, Mix, layers_of, mix_of, planned_arena_bytes
+from .layers import Layer, Mix, layers_of, lifetimes, mix_of
 from .runtimes.tflm import TFLM
 from .tflite import Tflite, read_tflite
 
+_ALIGNMENT_BYTES = 16
+_MOST_TENSORS = 1000
 PLANNED = "planned from the file, without what outlives an inference"
 
 
@@ -81,7 +84,7 @@ def inspect_model(path: Path, *, argument: str = "MODEL") -> Inspection:
 def inspect_bytes(model: bytes, *, argument: str = "MODEL") -> Inspection:
     """`inspect_model` of a file's bytes; `argument` begins the line of a refusal."""
     try:
-        read = read_tflite(Content(source=model, start=0, size=len(model)))
+        read = read_tflite(of_bytes(model))
     except NotFlatbuffer as error:
         raise BadInput(
             f"{argument} is no TensorFlow Lite model ({error}); edgewm find looks inside other files"
@@ -101,6 +104,22 @@ def inspect_bytes(model: bytes, *, argument: str = "MODEL") -> Inspection:
         layers=layers,
         arena=_arena(read, model),
     )
+
+
+def planned_arena_bytes(model: Tflite) -> int | None:
+    """Bytes that the tensors of one inference take, as TFLM's own planner lays them over each other.
+
+    What its kernels take besides is not in the file. None for a graph with more tensors than any plan is
+    made for.
+    """
+    lives = lifetimes(model)
+    if len(lives) > _MOST_TENSORS:
+        return None
+    blocks = [
+        Block(size=-(-size // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES, first=first, last=last)
+        for size, first, last in reversed(lives)  # of equal ones the last is placed first
+    ]
+    return plan(blocks, _ALIGNMENT_BYTES)[1]
 
 
 def _arena(read: Tflite, model: bytes) -> Arena:

@@ -1,9 +1,6 @@
-"""What one inference does, layer by layer, and the working memory that a plan of its tensors needs.
+"""What one inference does, layer by layer, and which of its tensors live when.
 
 Read from the file alone, with the reader for bytes of strangers. MACs are counted as `tflite.macs_of` does.
-The plan is greedy, largest tensor first, each at the lowest address that is free for as long as it lives
-(Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020), as TFLM plans: its
-own scratch buffers are not in the file, and neither is what outlives an inference.
 """
 
 from __future__ import annotations
@@ -11,14 +8,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .flatbuffer import Node
-from .tflite import Tflite, dtype_of, integers, macs_of, operator_name, printable, shape_of
+from .dead_channels import live_macs
+from .flatbuffer import Node, Span
+from .tflite import (
+    Tflite,
+    dtype_of,
+    integers,
+    macs_of,
+    operators_of,
+    printable,
+    shape_of,
+)
 
 KINDS = ("conv", "pointwise", "depthwise", "dense", "other")
 """Operators by what their inner loop looks like; a pointwise convolution has a 1x1 kernel."""
-_ALIGNMENT_BYTES = 16
-_MOST_TENSORS = 4000
-"""A plan takes the square of the number of tensors."""
 _BYTES = {
     **dict.fromkeys(("int8", "uint8", "bool", "float8_e4m3fn", "float8_e5m2"), 1),
     **dict.fromkeys(("int16", "uint16", "float16", "bfloat16"), 2),
@@ -49,6 +52,8 @@ class Layer:
     quantisation: str
     """Of the weights, or of the output without any: per channel, per tensor or none."""
     macs: int
+    live_macs: int
+    """The same without channels whose weights are all zero, which some code generators drop."""
     constant_bytes: int
     """Weights, biases and other constants that it reads."""
     activation_bytes: int
@@ -61,6 +66,8 @@ class Mix:
 
     macs: dict[str, int]
     """By kind."""
+    live_macs: dict[str, int]
+    """The same without channels whose weights are all zero."""
     activation_bytes: int
     """Read and written by all layers."""
     constant_bytes: int
@@ -72,12 +79,11 @@ def layers_of(model: Tflite) -> tuple[Layer, ...]:
     """Every operator of the first subgraph, in the order of execution."""
     graph = model.root["subgraphs"][0]
     tensors = graph.get("tensors", [])
-    names = [operator_name(code) for code in model.root.get("operator_codes", [])]
-    found = []
-    for index, operator in enumerate(graph.get("operators", [])):
-        name = names[operator.get("opcode_index", 0)]
-        read = [i for i in integers(model.content, operator.get("inputs")) if i >= 0]
-        written = [i for i in integers(model.content, operator.get("outputs")) if i >= 0]
+    found, live = [], live_macs(model)
+    for index, operator in enumerate(operators_of(model)):
+        name = operator.name
+        read = [i for i in operator.inputs if i >= 0]
+        written = [i for i in operator.outputs if i >= 0]
         shapes = {i: shape_of(model.content, tensors[i]) for i in (*read, *written)}
         constants = [i for i in read if _is_constant(model, tensors[i])]
         output = shapes[written[0]] if written else ()
@@ -96,6 +102,7 @@ def layers_of(model: Tflite) -> tuple[Layer, ...]:
                 dtype=dtype_of(tensors[written[0]]) if written else "",
                 quantisation=_quantisation(judged),
                 macs=macs,
+                live_macs=live[index],
                 constant_bytes=sum(_bytes(tensors[i], shapes[i]) for i in set(constants)),
                 activation_bytes=sum(
                     _bytes(tensors[i], shapes[i]) for i in {*read, *written} if i not in constants
@@ -109,55 +116,45 @@ def mix_of(layers: tuple[Layer, ...]) -> Mix:
     """The layers added up by kind."""
     return Mix(
         macs={kind: sum(layer.macs for layer in layers if layer.kind == kind) for kind in KINDS},
+        live_macs={
+            kind: sum(layer.live_macs for layer in layers if layer.kind == kind) for kind in KINDS
+        },
         activation_bytes=sum(layer.activation_bytes for layer in layers),
         constant_bytes=sum(layer.constant_bytes for layer in layers),
         layers=len(layers),
     )
 
 
-def planned_arena_bytes(model: Tflite) -> int | None:
-    """Bytes that the tensors of one inference take, each placed where it overlaps no other that lives.
+def lifetimes(model: Tflite) -> tuple[tuple[int, int, int], ...]:
+    """Size in bytes, first and last step of every tensor that is computed, in the order of the file.
 
-    None for a graph with more tensors than any plan is made for.
+    Step 0 is before the first operator; an input lives from there on, an output to the end.
     """
     graph = model.root["subgraphs"][0]
     tensors = graph.get("tensors", [])
-    if len(tensors) > _MOST_TENSORS:
-        return None
-    operators = graph.get("operators", [])
-    first: dict[int, int] = dict.fromkeys(_numbers(model, graph.get("inputs")), 0)
+    operators = operators_of(model)
+    first: dict[int, int] = dict.fromkeys(_present(model, graph.get("inputs")), 0)
     last: dict[int, int] = dict.fromkeys(first, 0)
     for time, operator in enumerate(operators, start=1):
-        for index in _numbers(model, operator.get("outputs")):
+        for index in operator.outputs:
             first.setdefault(index, time)
             last[index] = time
-        for index in _numbers(model, operator.get("inputs")):
+        for index in operator.inputs:
             last[index] = time
-    for index in _numbers(model, graph.get("outputs")):
-        last[index] = len(operators)
-    sizes = {
-        index: _aligned(_bytes(tensors[index], shape_of(model.content, tensors[index])))
-        for index in first
-        if not _is_constant(model, tensors[index])
-    }
-    placed: list[tuple[int, int, int]] = []  # address, end, tensor
-    for index in sorted(sizes, key=lambda i: (-sizes[i], -i)):  # of equal ones the last, as TFLM
-        alive = sorted(
-            (start, end)
-            for start, end, other in placed
-            if first[other] <= last[index] and first[index] <= last[other]
+    last.update(dict.fromkeys(_present(model, graph.get("outputs")), len(operators)))
+    return tuple(
+        (
+            _bytes(tensors[index], shape_of(model.content, tensors[index])),
+            first[index],
+            last[index],
         )
-        address = 0
-        for start, end in alive:
-            if address + sizes[index] <= start:
-                break
-            address = max(address, end)
-        placed.append((address, address + sizes[index], index))
-    return max((end for _, end, _ in placed), default=0)
+        for index in sorted(first)
+        if index >= 0 and not _is_constant(model, tensors[index])
+    )
 
 
-def _numbers(model: Tflite, span: object) -> list[int]:
-    return [i for i in integers(model.content, span) if i >= 0]  # type: ignore[arg-type]
+def _present(model: Tflite, span: Span | None) -> list[int]:
+    return [i for i in integers(model.content, span) if i >= 0]
 
 
 def _is_constant(model: Tflite, tensor: Node) -> bool:
@@ -187,7 +184,3 @@ def _quantisation(tensor: Node) -> str:
 
 def _bytes(tensor: Node, shape: tuple[int, ...]) -> int:
     return math.prod(shape) * _BYTES.get(dtype_of(tensor), 4)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .artifact import Tensor, read_model
-from .content import Content
+from .content import of_bytes
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
 from .flatbuffer import NotFlatbuffer
 from .runtimes.begin import LOCAL_RUNTIMES, Begun
@@ -198,7 +198,7 @@ def _answers(
 def _tensors(model: bytes) -> tuple[Tensor, Tensor]:
     """The model's one input and one output, as its file declares them: boards cannot tell."""
     try:
-        facts = read_tflite(Content(source=model, start=0, size=len(model)))
+        facts = read_tflite(of_bytes(model))
     except NotFlatbuffer as error:
         raise BadInput(f"--model: no TensorFlow Lite model: {error}") from None
     if len(facts.inputs) != 1 or len(facts.outputs) != 1:

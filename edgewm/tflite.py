@@ -51,6 +51,8 @@ class Operator:
     inputs: tuple[int, ...]
     """Numbers of tensors; -1 where an optional one is left out."""
     outputs: tuple[int, ...]
+    options: Node = field(repr=False)
+    """The fields that `tflite_schema` names of its kind; absent ones are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ def read_tflite(content: Content) -> Tflite:
     graphs = root.get("subgraphs", [])
     if not graphs:
         raise NotFlatbuffer("no subgraph")
-    names = [operator_name(code) for code in root.get("operator_codes", [])]
+    names = _operator_names(root)
     for graph in graphs:
         _check_graph(content, graph, codes=len(names), buffers=len(root.get("buffers", [])))
     length = max(walked.end, _end_of_data(root))
@@ -100,7 +102,7 @@ def read_tflite(content: Content) -> Tflite:
 
 def operators_of(model: Tflite) -> tuple[Operator, ...]:
     """The steps of the first subgraph, in the order of execution."""
-    return _operators(model.content, model.root["subgraphs"][0], operator_names(model))
+    return _operators(model.content, model.root["subgraphs"][0], _operator_names(model.root))
 
 
 def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
@@ -109,6 +111,7 @@ def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operato
             name=names[operator.get("opcode_index", 0)],
             inputs=integers(content, operator.get("inputs")),
             outputs=integers(content, operator.get("outputs")),
+            options=operator.get("builtin_options", {}),
         )
         for operator in graph.get("operators", [])
     )
@@ -126,7 +129,7 @@ def weights_of(model: Tflite) -> list[Weights]:
     uint8 is read as the same bytes; what lies in a file of its own, or is packed below 8 bits, is left out.
     """
     found: dict[int, Weights] = {}
-    names = operator_names(model)
+    names = _operator_names(model.root)
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
         for operator in _operators(model.content, graph, names):
@@ -164,13 +167,12 @@ def stored_bytes(model: Tflite, tensor: Node) -> bytes:
     return model.content.read(data.offset, data.count) if data is not None else b""
 
 
-def operator_names(model: Tflite) -> list[str]:
-    """Name of each operator code of the file."""
-    return [operator_name(code) for code in model.root.get("operator_codes", [])]
+def _operator_names(root: Node) -> list[str]:
+    """Of each operator code: a built-in's name, or what a custom one calls itself."""
+    return [_operator_name(code) for code in root.get("operator_codes", [])]
 
 
-def operator_name(code: Node) -> str:
-    """Name of one kind of operator: a built-in's, or what a custom one calls itself."""
+def _operator_name(code: Node) -> str:
     number = int(max(code.get("deprecated_builtin_code", 0), code.get("builtin_code", 0)))
     if not 0 <= number < len(OPERATORS):
         return f"BUILTIN_{number}"

@@ -150,6 +150,7 @@ TABLES: Tables = {
         0: ("padding", "b"),
         1: ("stride_width", "i"),
         2: ("stride_height", "i"),
+        3: ("depth_multiplier", "i"),
         4: ("activation", "b"),
         5: ("dilation_width", "i"),
         6: ("dilation_height", "i"),

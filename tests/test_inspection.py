@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewm.content import Content
+from edgewm.content import of_bytes
 from edgewm.errors import BadInput, RuntimeUnavailable
-from edgewm.inspection import inspect_bytes, inspect_model
-from edgewm.layers import KINDS, layers_of, mix_of, planned_arena_bytes
+from edgewm.inspection import inspect_bytes, inspect_model, planned_arena_bytes
+from edgewm.layers import KINDS, layers_of, mix_of
 from edgewm.runtimes.child import Child
 from edgewm.tflite import Tflite, read_tflite
 from tests import golden
@@ -19,7 +19,7 @@ from tests.runtimes.models import dense
 
 
 def read(model: bytes) -> Tflite:
-    return read_tflite(Content(source=model, start=0, size=len(model)))
+    return read_tflite(of_bytes(model))
 
 
 def test_layers_add_up_to_the_model():

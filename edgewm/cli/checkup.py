@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,8 +52,16 @@ def doctor(*, silicon: Path | None, model: Path | None, on: tuple[str, ...], as_
         for status in found:
             if not status.available:
                 console.print(f"{status.spec}: {status.reason}", soft_wrap=True, markup=False)
-        kept = next((s.isolation for s in found if s.available), ())
-        console.print(f"isolation of every worker: {', '.join(kept) or 'none'}", soft_wrap=True)
+        tried = next((s for s in found if s.available), None)
+        if tried is not None:
+            denied = ", ".join(name for name, can in tried.can.items() if not can)
+            possible = ", ".join(name for name, can in tried.can.items() if can)
+            for line in (
+                f"isolation of every worker: {', '.join(tried.isolation) or 'none'}",
+                f"tried in a worker: cannot {denied or 'be kept from anything here'}",
+                f"tried in a worker: can {possible}",
+            ):
+                console.print(line, soft_wrap=True, markup=False)
     return 0 if any(status.available for status in found) else 1
 
 
@@ -67,12 +71,13 @@ def _compare(silicon: Path, model: Path | None, on: tuple[str, ...], *, as_json:
 
     from ..runtimes.begin import begin
     from ..silicon import RUNTIMES, read_recordings, replay
+    from .progress import progress
 
     held = read_recordings(silicon, model=model)
     begun = begin(on or RUNTIMES)
     if not on:
         begun = tuple(replace(part, optional=True) for part in begun)
-    with _progress(visible=not as_json) as watch:
+    with progress(visible=not as_json) as watch:
         found, not_run = replay(held, begun, watch=watch)
     if as_json:
         click.echo(json.dumps([{**asdict(one), "bit_exact": one.bit_exact} for one in found]))
@@ -100,27 +105,3 @@ def _print_likeness(found: list[Likeness], inputs: int) -> None:
             soft_wrap=True,
             markup=False,
         )
-
-
-@contextmanager
-def _progress(*, visible: bool) -> Iterator[Callable[[str, float], None]]:
-    """A bar on stderr where a person waits at a terminal."""
-    if not (visible and sys.stderr.isatty()):
-        yield lambda runtime, share: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    started = time.monotonic()
-    progress = Progress(console=Console(stderr=True), transient=True)
-    task = progress.add_task("start", total=1.0)
-
-    def watch(runtime: str, share: float) -> None:
-        progress.update(task, description=runtime.replace("[", "\\["), completed=share)
-        if time.monotonic() - started > 2:
-            progress.start()
-
-    try:
-        yield watch
-    finally:
-        progress.stop()

@@ -58,11 +58,13 @@ def _print(found: Inspection) -> None:
         for s in (found.inputs, found.outputs)
     )
     kinds = ", ".join(f"{kind} {macs:,}" for kind, macs in found.mix.macs.items() if macs)
+    live = sum(found.mix.live_macs.values())
+    dropped = f", {live:,} without all-zero channels" if live < found.macs else ""
     arena = found.arena
     lines = (
         f"{found.format}, {found.file_bytes:,} bytes, sha256 {found.sha256}",
         tensors,
-        f"MACs: {found.macs:,} ({kinds or 'none'}); constants {found.weight_bytes:,} bytes",
+        f"MACs: {found.macs:,} ({kinds or 'none'}){dropped}; constants {found.weight_bytes:,} bytes",
         f"arena: {_count(arena.non_persistent_bytes)} bytes for one inference, "
         f"{_count(arena.persistent_bytes)} persistent; {arena.origin}",
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..demo import Story
     from ..doctor import RuntimeStatus
     from ..silicon import Likeness
+    from ..targets import Target
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> Table:
@@ -103,3 +104,24 @@ def silicon_table(found: Sequence[Likeness]) -> Table:
         )
     headings = (name.replace("litert:delegate=", "litert ") for name in runtimes)
     return table(("board", *headings, "of"), rows, numbers=len(runtimes) + 1)
+
+
+def target_table(found: Sequence[Target]) -> Table:
+    """One row a device."""
+    rows = [
+        (
+            target.name,
+            target.cpu,
+            target.engine,
+            "" if target.clock_hz is None else f"{target.clock_hz / 1e6:g}",
+            *(
+                "" if size is None else f"{size // 1024:,}"
+                for size in (target.flash_bytes, target.ram_bytes)
+            ),
+            ", ".join(target.runtimes),
+        )
+        for target in found
+    ]
+    return table(
+        ("target", "CPU", "engine", "MHz", "flash, KiB", "RAM, KiB", "answered here by"), rows
+    )

@@ -79,6 +79,11 @@ def list_(kind: str | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(chosen))
         return
+    if kind == "targets":
+        from .tables import plain_console, target_table
+
+        plain_console().print(target_table([targets.load_target(name) for name in chosen[kind]]))
+        return
     for name, found in chosen.items():
         click.echo(f"{name}: {', '.join(found)}")
 

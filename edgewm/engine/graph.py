@@ -15,8 +15,8 @@ import numpy.typing as npt
 from ..content import of_bytes
 from ..errors import BadInput
 from ..flatbuffer import Node, NotFlatbuffer, Span
-from ..tflite import Tflite, integers, operator_names, read_tflite, stored_bytes
-from ..tflite_schema import DTYPES
+from ..tflite import Operator as Listed
+from ..tflite import Tflite, dtype_of, integers, operators_of, read_tflite, stored_bytes
 
 _MOST_VALUES = 1 << 22
 """Values of one tensor: sums over all of them stay within 32 bits, and no microcontroller has more."""
@@ -161,12 +161,11 @@ class _Reader:
 
     def __init__(self, model: Tflite, graph: Node) -> None:
         self._model, self._graph = model, graph
-        self._names = operator_names(model)
         self._known: dict[int, Operand] = {}
 
     def operators(self) -> list[Operator]:
         """All of them, in the order of the file."""
-        return [self._operator(at, op) for at, op in enumerate(self._graph.get("operators", []))]
+        return [self._operator(at, listed) for at, listed in enumerate(operators_of(self._model))]
 
     def end(self, which: str) -> Operand:
         """The one input or output of the graph."""
@@ -175,20 +174,17 @@ class _Reader:
             raise BadInput(f"MODEL: got {len(listed)} {which}, expected 1")
         return self._operand(listed[0])
 
-    def _operator(self, at: int, node: Node) -> Operator:
-        content = self._model.content
-        name = self._names[node.get("opcode_index", 0)]
-        outputs = integers(content, node.get("outputs"))
-        if len(outputs) != 1 or outputs[0] < 0:
-            raise BadInput(f"MODEL: operator {at} ({name}): got {len(outputs)} outputs, expected 1")
-        inputs = integers(content, node.get("inputs"))
-        options = node.get("builtin_options", {})
+    def _operator(self, at: int, listed: Listed) -> Operator:
+        if len(listed.outputs) != 1 or listed.outputs[0] < 0:
+            raise BadInput(
+                f"MODEL: operator {at} ({listed.name}): got {len(listed.outputs)} outputs, expected 1"
+            )
         return Operator(
             index=at,
-            name=name,
-            inputs=tuple(self._operand(index) if index >= 0 else None for index in inputs),
-            output=self._operand(outputs[0]),
-            options=options,
+            name=listed.name,
+            inputs=tuple(self._operand(index) if index >= 0 else None for index in listed.inputs),
+            output=self._operand(listed.outputs[0]),
+            options=listed.options,
         )
 
     def _operand(self, index: int) -> Operand:
@@ -199,8 +195,7 @@ class _Reader:
     def _read(self, index: int) -> Operand:
         tensor = self._graph["tensors"][index]
         shape = integers(self._model.content, tensor.get("shape"))
-        code = tensor.get("type", 0)
-        dtype = DTYPES[code] if 0 <= code < len(DTYPES) else f"type_{code}"
+        dtype = dtype_of(tensor)
         if min(shape, default=1) < 1 or math.prod(shape) > _MOST_VALUES:
             raise BadInput(
                 f"MODEL: tensor {index} has the shape {shape}, which is empty or too large"

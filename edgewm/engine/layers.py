@@ -50,6 +50,11 @@ def depthwise(operator: Operator) -> Step:
     channels = source.shape[-1] if source.shape else 0
     if weights.ndim != 4 or weights.shape[0] != 1 or not channels or weights.shape[3] % channels:
         raise operator.refuse(f"weights {weights.shape} for an input of {source.shape}")
+    each = operator.options.get("depth_multiplier", 0)
+    if each * channels != weights.shape[3]:
+        raise operator.refuse(
+            f"multiplier {each} with weights {weights.shape} for {channels} channels"
+        )
     if channels == 1:
         return _convolution(operator, weights.transpose(3, 1, 2, 0), axis=3)
     window = window_of(operator, (weights.shape[1], weights.shape[2]))

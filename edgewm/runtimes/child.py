@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..artifact import Tensor
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
 from . import Engine, ModelFacts, early
-from .process import Process, clean
+from .process import Process, Spawned, clean
 from .session import NUMBERS, ChildSession, unsuitable
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from .nursery import Nursery
 
 CPU_LIMIT_S = 24 * 3600
 """A backstop for a worker whose parent was killed: the parent's own limits are far lower."""
@@ -63,6 +65,7 @@ def start(
     place: Place | None = None,
     memory_mib: int = 2048,
     timeout_s: float = 60.0,
+    nursery: Nursery | None = None,
 ) -> Child:
     """Start a worker that begins to import `engine` (litert, tflite_runtime, tflm) at once.
 
@@ -73,6 +76,7 @@ def start(
         place: where it runs instead: under an emulator, on a board.
         memory_mib: address space that the worker may use, in MiB.
         timeout_s: seconds that starting, opening or one batch of answers may take.
+        nursery: where to take the worker from, which has imported the interpreter before.
 
     Raises:
         BadInput: a limit that is not positive.
@@ -85,10 +89,15 @@ def start(
         raise BadInput(
             f"{here.name}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
         )
-    process = Process(here.name, command=here.command, memory_mib=memory_mib, timeout_s=timeout_s)
+    request: dict[str, Any] = {"op": "start", "engine": engine, "options": options}
+    request |= {"memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S}
+    if nursery is not None:
+        return nursery.child(here, request, timeout_s)
+    process = Process(
+        here.name, origin=Spawned(here.command), memory_mib=memory_mib, timeout_s=timeout_s
+    )
     process.send_ahead(here.ahead)
-    request = {"op": "start", "engine": engine, "options": options}
-    process.send({**request, "memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S})
+    process.send(request)
     return Child(engine, here, process, memory_mib)
 
 
@@ -111,7 +120,14 @@ class Child:
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
 
-    def __init__(self, engine: str, place: Place, process: Process, memory_mib: int) -> None:
+    def __init__(
+        self,
+        engine: str,
+        place: Place,
+        process: Process,
+        memory_mib: int,
+        arithmetic: str | None = None,
+    ) -> None:
         self.isolation: tuple[str, ...] = ()
         """The restrictions that took hold, known once it is ready."""
         self.version = ""
@@ -119,7 +135,7 @@ class Child:
         self._process, self._memory_mib = process, memory_mib
         self._numpy_version = ""
         self._ready = False
-        self._arithmetic: str | None = None
+        self._arithmetic = arithmetic
 
     def ready(self) -> None:
         """Wait until the interpreter is imported and the process restricted.
@@ -200,6 +216,7 @@ class Child:
             ModelRefused: the interpreter does not run it.
         """
         self._process.send({"op": "open"}, model)
+        self.ready()
         reply, _ = self._process.receive()
         self._raise_error(reply)
         try:
@@ -243,6 +260,18 @@ class Child:
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
 
+    def trial(self) -> dict[str, bool]:
+        """Things that a stranger's file might make the worker do, and whether it can, found by trying.
+
+        Raises:
+            ModelRefused: the worker has ended.
+        """
+        self.ready()
+        self._process.send({"op": "trial", "memory_mib": self._memory_mib})
+        reply, _ = self._process.receive()
+        self._raise_error(reply)
+        return {clean(name): bool(can) for name, can in reply.items()}
+
     def close(self) -> None:
         """Kill the worker; harmless when done already."""
         self._process.close()
@@ -253,7 +282,10 @@ class Child:
         if "error" not in reply:
             return
         if reply["error"] == "memory":
-            raise ModelRefused(f"{self._name}: needs more than memory_mib={self._memory_mib}")
+            raise ModelRefused(
+                f"{self._name}: needs more than memory_mib={self._memory_mib}",
+                how="out_of_memory",
+            )
         text = clean(reply.get("text")) + (f" ({printed})" if printed else "")
         if self._engine == "tflm":
             text = next((f"{why}: {text}" for sign, why in _NOT_ON_TFLM if sign in text), text)

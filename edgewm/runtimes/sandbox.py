@@ -96,6 +96,58 @@ def apply(memory_mib: int, cpu_s: int, *, runs_program: bool = False) -> list[st
     return applied
 
 
+def trial(memory_mib: int) -> dict[str, bool]:
+    """Whether this process still can do each of these things, found by trying; after `apply`."""
+    found = {}
+    for name, attempt in (
+        ("write files", _write),
+        ("connect to a network", _connect),
+        ("start programs", _start),
+        ("signal other processes", lambda: os.kill(os.getppid(), 0)),
+        ("raise its limits", _raise),
+        (f"take more than {memory_mib} MiB", lambda: _take(memory_mib)),
+        ("read files", lambda: os.close(os.open(__file__, os.O_RDONLY))),
+    ):
+        try:
+            attempt()
+            found[name] = True
+        except (OSError, ValueError, MemoryError, ImportError):
+            found[name] = False
+    return found
+
+
+def _write() -> None:
+    path = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"edgewm-trial-{os.getpid()}")  # noqa: S108
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    os.unlink(path)
+
+
+def _connect() -> None:
+    import socket
+
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+
+
+def _start() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _raise() -> None:
+    import resource
+
+    held = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, held)  # the same again is not allowed either
+
+
+def _take(memory_mib: int) -> None:
+    import mmap
+
+    mmap.mmap(-1, memory_mib << 20).close()
+
+
 def _limits(memory_mib: int, cpu_s: int) -> list[str]:
     import resource
 

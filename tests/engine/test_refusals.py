@@ -84,6 +84,7 @@ REFUSED = {
     "stride": (_changed("conv 3x3", 0, strideH=0), r"stride \(0, 1\)"),
     "window output": (_changed("conv 3x3", 0, strideH=2), r"expected an output of \(3, 5\)"),
     "activation": (_changed("conv 3x3", 0, fusedActivationFunction=4), r"activation 4"),
+    "multiplier": (_changed("depthwise", 0, depthMultiplier=2), r"multiplier 2 with weights"),
     "groups": (_tensor("conv 3x3", 0, shape=_shape(1, 6, 5, 8)), r"no groups"),
     "axes apart": (_stored("mean pictures", 1, _shape(1, 3)), r"neighbouring"),
     "axis outside": (_stored("mean of time", 1, _shape(5)), r"axes \[5\]"),

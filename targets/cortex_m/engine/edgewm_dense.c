@@ -4,11 +4,6 @@
 #include "edgewm_products.h"
 #include "edgewm_requantize.h"
 
-static int8_t finish(const edgewm_layer_t *layer, int32_t channel, int32_t sum) {
-  const int32_t scaled = edgewm_scale(sum, layer->multipliers[channel], layer->shifts[channel]);
-  return edgewm_clamp(scaled + layer->zero_point, layer->minimum, layer->maximum);
-}
-
 void edgewm_two_rows(const edgewm_layer_t *layer, const int8_t *input, int8_t *output) {
   const int32_t channels = layer->channels;
   const int8_t *weights = layer->weights;
@@ -17,17 +12,17 @@ void edgewm_two_rows(const edgewm_layer_t *layer, const int8_t *input, int8_t *o
     int32_t sums[4] = {layer->bias[channel], layer->bias[channel + 1], layer->bias[channel],
                        layer->bias[channel + 1]};
     edgewm_products_2x2(input, weights, layer->depth, sums);
-    output[channel] = finish(layer, channel, sums[0]);
-    output[channel + 1] = finish(layer, channel + 1, sums[1]);
-    output[channels + channel] = finish(layer, channel, sums[2]);
-    output[channels + channel + 1] = finish(layer, channel + 1, sums[3]);
+    output[channel] = edgewm_finish(layer, channel, sums[0]);
+    output[channel + 1] = edgewm_finish(layer, channel + 1, sums[1]);
+    output[channels + channel] = edgewm_finish(layer, channel, sums[2]);
+    output[channels + channel + 1] = edgewm_finish(layer, channel + 1, sums[3]);
     weights += 2 * layer->depth;
   }
   if (channel < channels) {
     int32_t sum = edgewm_products(input, weights, layer->depth, layer->bias[channel]);
-    output[channel] = finish(layer, channel, sum);
+    output[channel] = edgewm_finish(layer, channel, sum);
     sum = edgewm_products(input + layer->depth, weights, layer->depth, layer->bias[channel]);
-    output[channels + channel] = finish(layer, channel, sum);
+    output[channels + channel] = edgewm_finish(layer, channel, sum);
   }
 }
 
@@ -35,7 +30,7 @@ void edgewm_one_row(const edgewm_layer_t *layer, const int8_t *input, int8_t *ou
   const int8_t *weights = layer->weights;
   for (int32_t channel = 0; channel < layer->channels; channel++) {
     const int32_t sum = edgewm_products(input, weights, layer->depth, layer->bias[channel]);
-    output[channel] = finish(layer, channel, sum);
+    output[channel] = edgewm_finish(layer, channel, sum);
     weights += layer->depth;
   }
 }

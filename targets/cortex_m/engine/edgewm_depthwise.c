@@ -4,11 +4,6 @@
 #include "edgewm_products.h"
 #include "edgewm_requantize.h"
 
-static int8_t finish(const edgewm_layer_t *layer, int32_t channel, int32_t sum) {
-  const int32_t scaled = edgewm_scale(sum, layer->multipliers[channel], layer->shifts[channel]);
-  return edgewm_clamp(scaled + layer->zero_point, layer->minimum, layer->maximum);
-}
-
 /* One output pixel. Rows of the window are `row` values apart in `input`. */
 static void pixel(const edgewm_layer_t *layer, const edgewm_window_t *window, const int8_t *input, int32_t row,
                   int8_t *output) {
@@ -33,10 +28,10 @@ static void pixel(const edgewm_layer_t *layer, const edgewm_window_t *window, co
         s3 = __smlatt(a_odd, w_odd, s3);
       }
     }
-    output[channel] = finish(layer, channel, s0);
-    output[channel + 1] = finish(layer, channel + 1, s1);
-    output[channel + 2] = finish(layer, channel + 2, s2);
-    output[channel + 3] = finish(layer, channel + 3, s3);
+    output[channel] = edgewm_finish(layer, channel, s0);
+    output[channel + 1] = edgewm_finish(layer, channel + 1, s1);
+    output[channel + 2] = edgewm_finish(layer, channel + 2, s2);
+    output[channel + 3] = edgewm_finish(layer, channel + 3, s3);
   }
 #endif
   for (; channel < channels; channel++) {
@@ -48,7 +43,7 @@ static void pixel(const edgewm_layer_t *layer, const edgewm_window_t *window, co
         sum += *values * *weights;
       }
     }
-    output[channel] = finish(layer, channel, sum);
+    output[channel] = edgewm_finish(layer, channel, sum);
   }
 }
 
@@ -66,7 +61,7 @@ static void pixel_of_several(const edgewm_layer_t *layer, const edgewm_window_t 
       values += window->channels;
       weights += layer->channels;
     }
-    output[channel] = finish(layer, channel, sum);
+    output[channel] = edgewm_finish(layer, channel, sum);
   }
 }
 

@@ -6,7 +6,7 @@
 #ifndef EDGEWM_REQUANTIZE_H
 #define EDGEWM_REQUANTIZE_H
 
-#include <stdint.h>
+#include "edgewm_engine.h"
 
 /* Shifting a negative number right is left to the compiler by C99; every kernel here needs the sign kept. */
 typedef char edgewm_right_shift_keeps_the_sign[((int32_t)-3 >> 1) == -2 ? 1 : -1];
@@ -34,6 +34,12 @@ static inline int32_t edgewm_scale(int32_t x, int32_t multiplier, int32_t shift)
 static inline int8_t edgewm_clamp(int32_t x, int32_t minimum, int32_t maximum) {
   x = x < minimum ? minimum : x;
   return (int8_t)(x > maximum ? maximum : x);
+}
+
+/* A layer's sum as the value of its output. */
+static inline int8_t edgewm_finish(const edgewm_layer_t *layer, int32_t channel, int32_t sum) {
+  const int32_t scaled = edgewm_scale(sum, layer->multipliers[channel], layer->shifts[channel]);
+  return edgewm_clamp(scaled + layer->zero_point, layer->minimum, layer->maximum);
 }
 
 #endif
