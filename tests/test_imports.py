@@ -41,10 +41,8 @@ RANKS = (
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
         *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
-        *("disclosed", "finding", "matching", "scanning"),
-        *("last_layer",),
-        *("engine",),
-        *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
+        *("disclosed", "cross_verification", "finding", "matching", "scanning"),
+        *("last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),
