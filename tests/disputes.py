@@ -13,9 +13,10 @@ import numpy as np
 
 from edgewm import spec
 from edgewm.claims import make_claim, request_for
-from edgewm.cross_verification import ByKey, Model, Party, Settled, settle
+from edgewm.cross_verification import Settled, settle
 from edgewm.key import Key
 from edgewm.ledger import Ledger
+from edgewm.parties import ByKey, Model, Party
 from edgewm.records import Record, Subject
 from edgewm.runtimes import Answers
 from edgewm.triggers import Triggers, load_triggers

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from edgewm.cross_verification import ByPackage, CopiedClaim
 from edgewm.disclosure import disclose, package_of, read_package
 from edgewm.dispute import Rule
 from edgewm.errors import BadInput, DoesNotCheck
+from edgewm.parties import ByPackage, CopiedClaim
 from tests.authority import Authority, make_authority
 from tests.disputes import (
     HOUR,
