@@ -6,6 +6,7 @@ both. Nothing is moved while the model runs.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,15 +26,16 @@ def plan(blocks: Sequence[Block], alignment: int = _ALIGNMENT) -> tuple[list[int
     """Offset of each block, a multiple of `alignment`, and the bytes that hold them all."""
     offsets = [0] * len(blocks)
     placed: list[int] = []
+    """In the order of their offsets."""
     for at in sorted(range(len(blocks)), key=lambda at: (-blocks[at].size, at)):
         block = blocks[at]
         offset = 0
-        for other in sorted(placed, key=lambda other: offsets[other]):
+        for other in placed:
             apart = blocks[other].last < block.first or block.last < blocks[other].first
             if not apart and offset + block.size > offsets[other]:
                 offset = max(offset, _aligned(offsets[other] + blocks[other].size, alignment))
         offsets[at] = offset
-        placed.append(at)
+        bisect.insort(placed, at, key=lambda other: offsets[other])
     total = max((offsets[at] + blocks[at].size for at in placed), default=0)
     return offsets, _aligned(total, alignment)
 

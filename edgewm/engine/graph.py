@@ -20,6 +20,8 @@ from ..tflite import Tflite, dtype_of, integers, operators_of, read_tflite, stor
 
 _MOST_VALUES = 1 << 22
 """Values of one tensor: sums over all of them stay within 32 bits, and no microcontroller has more."""
+_MOST_OPERATORS = 4096
+"""Far above any model of a microcontroller; the time to plan its memory grows with the square."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +144,9 @@ def read_graph(model: bytes) -> Graph:
     graphs = read.root["subgraphs"]
     if len(graphs) != 1:
         raise BadInput(f"MODEL: got {len(graphs)} subgraphs, expected 1")
+    count = len(graphs[0].get("operators", []))
+    if count > _MOST_OPERATORS:
+        raise BadInput(f"MODEL: got {count} operators, expected at most {_MOST_OPERATORS}")
     reader = _Reader(read, graphs[0])
     operators = reader.operators()
     first, last = reader.end("inputs"), reader.end("outputs")

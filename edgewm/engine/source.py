@@ -40,8 +40,16 @@ def header(graph: Graph, arena_bytes: int, digest: str) -> str:
 /* Memory for what lies between, inside edgewm_model.c; input and output are the caller's. */
 #define EDGEWM_MODEL_ARENA_BYTES {arena_bytes}
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 /* Input and output may not overlap; one inference at a time. */
 void edgewm_model_infer(const int8_t *input, int8_t *output);
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

@@ -37,12 +37,18 @@ HOST = Toolchain(
 """A read outside an array, or an overflow, ends the program."""
 
 
-def cortex_m(core: str, board: str) -> Toolchain:
-    """A core in the emulator; files through semihosting."""
+def cortex_m(core: str, board: str, *places: str) -> Toolchain:
+    """A core in the emulator, with what its board's memory map differs in; files through semihosting."""
     return Toolchain(
         compiler="arm-none-eabi-gcc",
         flags=(f"-mcpu={core}", "-mthumb", "-mfloat-abi=soft", "-O2"),
-        linked=("--specs=rdimon.specs", "-T", str(BENCH / "mps2.ld"), str(BENCH / "startup.c")),
+        linked=(
+            "--specs=rdimon.specs",
+            "-T",
+            str(BENCH / "mps2.ld"),
+            str(BENCH / "startup.c"),
+            *places,
+        ),
         run=(
             *("qemu-system-arm", "-M", board, "-nographic", "-monitor", "none", "-serial", "none"),
             *("-semihosting-config", "enable=on,target=native", "-kernel"),

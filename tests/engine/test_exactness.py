@@ -56,11 +56,17 @@ def test_every_operator_is_among_the_cases():
 @needs("arm-none-eabi-gcc")
 @needs("qemu-system-arm")
 @pytest.mark.parametrize(
-    ("core", "board"), [("cortex-m3", "mps2-an385"), ("cortex-m4", "mps2-an386")]
+    "board",
+    [
+        ("cortex-m3", "mps2-an385"),
+        ("cortex-m4", "mps2-an386"),
+        ("cortex-m33", "mps2-an505", "-Wl,--defsym=code_at=0x10000000,--defsym=data_at=0x38000000"),
+    ],
+    ids=lambda board: board[0],
 )
-def test_cores_answer_as_this_machine_does(core: str, board: str, compiled: Rows, tmp_path: Path):
+def test_cores_answer_as_this_machine_does(board: tuple[str, ...], compiled: Rows, tmp_path: Path):
     """Without the DSP extension and with it, in the emulator."""
-    got = answers(MODELS, INPUTS, tmp_path, cortex_m(core, board))
+    got = answers(MODELS, INPUTS, tmp_path, cortex_m(*board))
     for name, rows in got.items():
         np.testing.assert_array_equal(rows, compiled[name], err_msg=name)
 

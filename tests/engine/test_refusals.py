@@ -64,7 +64,14 @@ TANH = models.packed(
     [0],
     [2],
 )
+LONG = models.packed(
+    [T(shape=(1, 4))] * 4098,
+    [Op(name="RELU", inputs=[at], output=at + 1) for at in range(4097)],
+    [0],
+    [4097],
+)
 REFUSED = {
+    "too long": (LONG, r"got 4097 operators"),
     "operator": (TANH, r"operator 1 \(TANH\): not among the operators"),
     "read before written": (NOWHERE, r"operator 0 \(RELU\): reads tensor 1"),
     "float": (_tensor("dense", 0, type=0), r"input is float32, expected int8"),
