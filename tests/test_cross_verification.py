@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from edgewm.cross_verification import ByPackage, CopiedClaim
 from edgewm.disclosure import disclose, package_of, read_package
 from edgewm.dispute import Rule
 from edgewm.errors import BadInput, DoesNotCheck
+from edgewm.parties import ByPackage, CopiedClaim
 from tests.authority import Authority, make_authority
 from tests.disputes import (
     HOUR,
@@ -104,12 +104,13 @@ def test_clocks_of_two_authorities(authority: Authority, tmp_path: Path):
 
 def test_stamps_that_do_not_count(authority: Authority, tmp_path: Path):
     """An expired signer, and one that was revoked for its key, are no stamps; superseded later, it is."""
-    b, both = thief(tmp_path / "b", authority.reply), (OVERWRITTEN, OVERWRITTEN)
+    rough = functools.partial(authority.reply, accuracy_s=60)
+    b, both = thief(tmp_path / "b", rough), (OVERWRITTEN, OVERWRITTEN)
     a = claimed_by(tmp_path / "a", functools.partial(authority.reply, signer="expired"))
     found = settled(a, b, both, authority)
     assert found.decision.rule is Rule.NO_STAMP
     assert "it had expired" in found.a.notes[0]
-    good = claimed_by(tmp_path / "good", authority.reply)
+    good = claimed_by(tmp_path / "good", rough)
     for reason, rule in (
         (x509.ReasonFlags.key_compromise, Rule.ALONE),  # 24 groups show nothing without a stamp
         (x509.ReasonFlags.superseded, Rule.SAME_TIME),
@@ -131,7 +132,7 @@ def test_packages_settle_it_without_keys(authority: Authority, tmp_path: Path):
             side.triggers,
             groups=groups,
             to="a court",
-            now=clock() + 2 * HOUR,
+            now=clock() + 3 * HOUR,
         )
         content = package_of(side.ledger, side.key, side.triggers, record.number)
         packages.append(ByPackage(package=read_package(content)))

@@ -47,6 +47,8 @@ RANKS = (
         *("last_layer",),
         *("engine", "firmware"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
+        *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
+        *("last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),

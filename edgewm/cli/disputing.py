@@ -14,7 +14,8 @@ from .recording import now, read_file
 from .secrets import passphrase
 
 if TYPE_CHECKING:
-    from ..cross_verification import Mark, Party, Settled, Standing
+    from ..cross_verification import Mark, Settled, Standing
+    from ..parties import Party
 
 _IN = click.Path(path_type=Path)
 
@@ -76,7 +77,8 @@ def dispute(
 
     from ..artifact import read_model
     from ..authorities import read_trust
-    from ..cross_verification import Model, settle
+    from ..cross_verification import settle
+    from ..parties import Model
 
     models = tuple(
         Model(content=read_model(path, option), seen=day_or_time(text, seen))
@@ -106,8 +108,8 @@ def dispute(
 def _party(
     path: Path, name: str, triggers: Path | None, key: Path | None, identity: Path | None
 ) -> Party:
-    from ..cross_verification import ByKey, ByPackage, CopiedClaim
     from ..errors import Copied
+    from ..parties import ByKey, ByPackage, CopiedClaim
 
     argument = f"CLAIM_{name.upper()}"
     if path.is_dir():
