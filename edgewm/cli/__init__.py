@@ -21,6 +21,10 @@ from ..errors import EdgewmError
 
 _VERBS = {
     "ask": ("asking", "Write the secret inputs to be asked elsewhere."),
+    "attack": (
+        "attacking",
+        "Attack your own .tflite as a thief would, and write what comes of it.",
+    ),
     "chart": ("charting", "Draw the margins or the hits of the owner's own files."),
     "claim": ("recording", "Sign that a key committed to its triggers, before training."),
     "demo": ("tour", "Mark, export, verify, steal and verify again, on real data."),
