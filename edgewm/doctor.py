@@ -42,6 +42,8 @@ class RuntimeStatus:
     """Why it is not available and what to install; empty when it is."""
     isolation: tuple[str, ...]
     """The restrictions that took hold in its process before any file was opened."""
+    can: dict[str, bool]
+    """What its process tried to do afterwards, and whether it could."""
 
 
 def survey(
@@ -54,9 +56,11 @@ def survey(
 def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
     child: Child | None = None
     arithmetic, reason = "unknown", ""
+    can: dict[str, bool] = {}
     try:
         child = runtime.start()
         arithmetic = child.arithmetic()
+        can = child.trial()
     except EdgewmError as error:
         reason = str(error)
     status = RuntimeStatus(
@@ -66,6 +70,7 @@ def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
         arithmetic=arithmetic,
         reason=reason,
         isolation=child.isolation if child else (),
+        can=can,
     )
     if child is not None:
         child.close()

@@ -40,6 +40,13 @@ class Stamp:
     authority: str
     """Subject of the signer's certificate."""
     serial_number: int
+    certificate_sha256: str
+    """Of the signer's certificate, 64 hex digits: names can be equal."""
+
+    @property
+    def earliest(self) -> dt.datetime:
+        """The time less the accuracy."""
+        return self.time - (self.latest - self.time)
 
 
 def make_request(sha256: bytes, nonce: bytes) -> bytes:
@@ -108,6 +115,8 @@ def check_reply(
         DoesNotCheck: anything is wrong with either, and what.
         BadInput: rfc3161-client is not installed, or no root certificates were passed.
     """
+    from cryptography.hazmat.primitives import hashes
+
     if not trust.roots:
         raise BadInput("--tsa-root: got none, give the root certificate of the authority (.pem)")
     try:
@@ -138,6 +147,7 @@ def check_reply(
         latest=time + _accuracy(info),
         authority=signer.subject.rfc4514_string(),
         serial_number=info.serial_number,
+        certificate_sha256=signer.fingerprint(hashes.SHA256()).hex(),
     )
 
 

@@ -22,13 +22,22 @@ TOOLS = {
     "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
+    "dask": ("distributed", "pip install 'edgewm[cluster]'"),
+    "serial": ("serial", "pip install 'edgewm[serial]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
 """Tool: the module that it installs, and how to get it."""
 
 
-PROGRAMS = {"ld": "apt-get install binutils", "openssl": "apt-get install openssl"}
+PROGRAMS = {
+    "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "cppcheck": "apt-get install cppcheck",
+    "gcc": "apt-get install gcc libc6-dev",
+    "ld": "apt-get install binutils",
+    "openssl": "apt-get install openssl",
+    "qemu-system-arm": "apt-get install qemu-system-arm",
+}
 
 
 def missing(name: str) -> bool:

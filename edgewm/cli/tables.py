@@ -14,6 +14,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from ..demo import Story
     from ..doctor import RuntimeStatus
+    from ..silicon import Likeness
+    from ..targets import Target
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> Table:
@@ -84,3 +86,42 @@ def doctor_table(found: Sequence[RuntimeStatus]) -> Table:
         for s in found
     ]
     return table(("runtime", "state", "version", "arithmetic"), rows)
+
+
+def silicon_table(found: Sequence[Likeness]) -> Table:
+    """One row a run of a board, one column a runtime: how many rows are identical."""
+    runtimes = list(dict.fromkeys(one.runtime for one in found))
+    cells = {(one.run, one.runtime): one for one in found}
+    rows = []
+    for run in dict.fromkeys(one.run for one in found):
+        beside = [cells[run, runtime] for runtime in runtimes]
+        rows.append(
+            (
+                run.strip("|").replace("|", " "),
+                *(f"{one.rows_identical}{' exact' if one.bit_exact else ''}" for one in beside),
+                str(beside[0].rows_compared),
+            )
+        )
+    headings = (name.replace("litert:delegate=", "litert ") for name in runtimes)
+    return table(("board", *headings, "of"), rows, numbers=len(runtimes) + 1)
+
+
+def target_table(found: Sequence[Target]) -> Table:
+    """One row a device."""
+    rows = [
+        (
+            target.name,
+            target.cpu,
+            target.engine,
+            "" if target.clock_hz is None else f"{target.clock_hz / 1e6:g}",
+            *(
+                "" if size is None else f"{size // 1024:,}"
+                for size in (target.flash_bytes, target.ram_bytes)
+            ),
+            ", ".join(target.runtimes),
+        )
+        for target in found
+    ]
+    return table(
+        ("target", "CPU", "engine", "MHz", "flash, KiB", "RAM, KiB", "answered here by"), rows
+    )

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 
 NOT_PLUGINS = (
     "begin",
+    "board",
     "child",
     "contract",
     "early",
+    "emulated",
+    "emulation",
     "label_rule",
+    "nursery",
     "probe",
     "process",
     "sandbox",
