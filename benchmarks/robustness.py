@@ -31,6 +31,7 @@ CORE_SEEDS = 3
 SMALL_ATTACKS = (STOLEN_AS_IT_IS, "noise 10 %", "4-bit weights", "JPEG in front", "prune 50 %")
 TELLING = (*SMALL_ATTACKS, "fine-tune FTAL 1e-3", "fine-tune FTAL 1e-2")
 """What every owner meets first."""
+MORE_TELLING = (*TELLING, "fine-tune RTAL 1e-3", "fine-prune")
 LONGEST = ("clone, other domain", "clone, Jacobian queries")
 REMOVED_BELOW_POINTS = 5.0
 """A thief who loses as much has not removed the mark (Lukas et al., IEEE S&P 2022)."""
@@ -53,6 +54,7 @@ def cells_of(grid: str) -> list[Cell]:
     parts = [
         (ours[:1], tuple(attack for attack in ATTACKS if attack not in LONGEST)),
         (baselines[:2], TELLING),
+        ([Pair(dataset=data, scheme="more", seed=0)], MORE_TELLING),
         (ours[1:CORE_SEEDS], TELLING),
         (baselines[:2], ("clone, hard labels",)),
         (ours, tuple(ATTACKS)),
