@@ -21,6 +21,7 @@ from ..errors import EdgewmError
 
 _VERBS = {
     "ask": ("asking", "Write the secret inputs to be asked elsewhere."),
+    "attack": ("attacking", "Attack your own .tflite as a thief would."),
     "bench": ("costing", "Say what a verification costs on a device, before anything is built."),
     "chart": ("charting", "Draw the margins or the hits of the owner's own files."),
     "claim": ("recording", "Sign that a key committed to its triggers, before training."),
