@@ -79,7 +79,7 @@ def read_tflite(content: Content) -> Tflite:
     graphs = root.get("subgraphs", [])
     if not graphs:
         raise NotFlatbuffer("no subgraph")
-    names = [_operator_name(code) for code in root.get("operator_codes", [])]
+    names = _operator_names(root)
     for graph in graphs:
         _check_graph(content, graph, codes=len(names), buffers=len(root.get("buffers", [])))
     length = max(walked.end, _end_of_data(root))
@@ -102,8 +102,7 @@ def read_tflite(content: Content) -> Tflite:
 
 def operators_of(model: Tflite) -> tuple[Operator, ...]:
     """The steps of the first subgraph, in the order of execution."""
-    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
-    return _operators(model.content, model.root["subgraphs"][0], names)
+    return _operators(model.content, model.root["subgraphs"][0], _operator_names(model.root))
 
 
 def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
@@ -118,13 +117,19 @@ def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operato
     )
 
 
+def tensors_of(model: Tflite) -> tuple[Tensor, ...]:
+    """The tensors of the first subgraph, by number."""
+    tensors = model.root["subgraphs"][0]["tensors"]
+    return tuple(_tensor(model.content, tensor) for tensor in tensors)
+
+
 def weights_of(model: Tflite) -> list[Weights]:
     """Every constant int8 or uint8 tensor whose bytes are as many as its shape says, each buffer once.
 
     uint8 is read as the same bytes; what lies in a file of its own, or is packed below 8 bits, is left out.
     """
     found: dict[int, Weights] = {}
-    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
+    names = _operator_names(model.root)
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
         for operator in _operators(model.content, graph, names):
@@ -162,12 +167,17 @@ def stored_bytes(model: Tflite, tensor: Node) -> bytes:
     return model.content.read(data.offset, data.count) if data is not None else b""
 
 
+def _operator_names(root: Node) -> list[str]:
+    """Of each operator code: a built-in's name, or what a custom one calls itself."""
+    return [_operator_name(code) for code in root.get("operator_codes", [])]
+
+
 def _operator_name(code: Node) -> str:
     number = int(max(code.get("deprecated_builtin_code", 0), code.get("builtin_code", 0)))
     if not 0 <= number < len(OPERATORS):
         return f"BUILTIN_{number}"
     if OPERATORS[number] == "CUSTOM":
-        return _printable(code.get("custom_code", b"CUSTOM"))
+        return printable(code.get("custom_code", b"CUSTOM"))
     return OPERATORS[number]
 
 
@@ -232,7 +242,7 @@ def _tensor(content: Content, tensor: Node) -> Tensor:
     if zeros is not None and zeros.count == 1:
         zero_point = int(np.frombuffer(content.read(zeros.offset, 8), "<i8")[0])
     return Tensor(
-        name=_printable(tensor.get("name", b"")),
+        name=printable(tensor.get("name", b"")),
         shape=integers(content, tensor.get("shape_signature") or tensor.get("shape")),
         dtype=dtype_of(tensor),
         scale=scale,
@@ -246,7 +256,7 @@ def dtype_of(tensor: Node) -> str:
     return DTYPES[code] if 0 <= code < len(DTYPES) else f"type_{code}"
 
 
-def _printable(text: bytes) -> str:
+def printable(text: bytes) -> str:
     """At most 200 characters, and none that a terminal would obey."""
     read = text.decode("utf-8", "replace")[:200]
     return "".join(c if c.isprintable() else "?" for c in read)
@@ -258,17 +268,17 @@ def _macs(content: Content, graph: Node, names: list[str]) -> int:
     for operator in _operators(content, graph, names):
         if not operator.outputs or operator.outputs[0] < 0:
             continue
-        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
-        total += _macs_of(operator.name, shapes, _shape(content, tensors[operator.outputs[0]]))
+        shapes = [shape_of(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
+        total += macs_of(operator.name, shapes, shape_of(content, tensors[operator.outputs[0]]))
     return total
 
 
-def _shape(content: Content, tensor: Node) -> tuple[int, ...]:
+def shape_of(content: Content, tensor: Node) -> tuple[int, ...]:
     """With a free axis as 1."""
     return tuple(max(1, n) for n in integers(content, tensor.get("shape")))
 
 
-def _macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
+def macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
     """What one operator multiplies; `inputs` are shapes, the kernel's the second."""
     if len(inputs) < 2:
         return 0

@@ -22,6 +22,9 @@ TOOLS = {
     "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
+    "dask": ("distributed", "pip install 'edgewm[cluster]'"),
+    "serial": ("serial", "pip install 'edgewm[serial]'"),
+    "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }

@@ -22,8 +22,8 @@ class Block:
     last: int
 
 
-def plan(blocks: Sequence[Block]) -> tuple[list[int], int]:
-    """Offset of each block, a multiple of four, and the bytes that hold them all."""
+def plan(blocks: Sequence[Block], alignment: int = _ALIGNMENT) -> tuple[list[int], int]:
+    """Offset of each block, a multiple of `alignment`, and the bytes that hold them all."""
     offsets = [0] * len(blocks)
     placed: list[int] = []
     """In the order of their offsets."""
@@ -33,12 +33,12 @@ def plan(blocks: Sequence[Block]) -> tuple[list[int], int]:
         for other in placed:
             apart = blocks[other].last < block.first or block.last < blocks[other].first
             if not apart and offset + block.size > offsets[other]:
-                offset = max(offset, _aligned(offsets[other] + blocks[other].size))
+                offset = max(offset, _aligned(offsets[other] + blocks[other].size, alignment))
         offsets[at] = offset
         bisect.insort(placed, at, key=lambda other: offsets[other])
     total = max((offsets[at] + blocks[at].size for at in placed), default=0)
-    return offsets, _aligned(total)
+    return offsets, _aligned(total, alignment)
 
 
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
+def _aligned(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
