@@ -40,7 +40,16 @@ RANKS = (
     ("patterns", "runtimes", "adapters", "containers"),
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
-        *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
+        *(
+            "doctor",
+            "linux_root",
+            "sheet",
+            "release",
+            "comparison",
+            "charts",
+            "silicon",
+            "inspection",
+        ),
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
         *("engine",),

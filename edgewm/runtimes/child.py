@@ -105,9 +105,7 @@ def start(
     return Child(engine, here, process, memory_mib)
 
 
-def ask_raw(
-    child: Child, model: bytes, inputs: npt.NDArray[np.float32]
-) -> npt.NDArray[np.generic]:
+def ask_raw(child: Child, model: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.generic]:
     """Raw output rows (n, K) of one model, without a probe; the worker then ends."""
     try:
         child.ready()
