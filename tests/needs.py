@@ -22,13 +22,19 @@ TOOLS = {
     "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
+    "jinja2": ("jinja2", "pip install 'edgewm[report]'"),
+    "pypdf": ("pypdf", "pip install pypdf"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
 """Tool: the module that it installs, and how to get it."""
 
 
-PROGRAMS = {"ld": "apt-get install binutils", "openssl": "apt-get install openssl"}
+PROGRAMS = {
+    "ld": "apt-get install binutils",
+    "openssl": "apt-get install openssl",
+    "chromium": "apt-get install chromium",
+}
 
 
 def missing(name: str) -> bool:

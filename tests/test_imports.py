@@ -62,6 +62,7 @@ MORE = {
     "envelope": {"securesystemslib"},
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
+    "report": {"jinja2"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""

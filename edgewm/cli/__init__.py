@@ -32,6 +32,7 @@ _VERBS = {
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Train marks into a .keras model that is trained already."),
     "record": ("recording", "Add to, check, show or stamp the owner's records."),
+    "report": ("reporting", "Write a report on a verification, to read, print and repeat."),
     "tilt": ("tilting", "Make, show or ask a mark without triggers."),
     "match": ("hunting", "Find your weights where no model is left."),
     "triggers": ("secrets", "Make or show a set of secret inputs."),
