@@ -229,12 +229,14 @@ def _finetuned(job: Job) -> Any:
     import keras
 
     from edgewm import spec
+    from edgewm.attacks import Victim
 
     held = data_of(job.dataset)
     fresh = PROTOCOLS[job.dataset].fresh
     model = keras.models.load_model(job.at("leaned").path)
     attack = spec.parse("attacks", "finetune")
-    return attack.steal(model, held.x_train[fresh], held.y_train[fresh])
+    victim = Victim(float_network=model)
+    return attack.steal(victim, held.x_train[fresh], held.y_train[fresh]).network
 
 
 def _clone(job: Job) -> Any:

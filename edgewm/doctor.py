@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import spec
+from . import spec, vela
 from .errors import EdgewmError
 from .runtimes.litert import LiteRT
 from .runtimes.tflite_runtime import TFLiteRuntime
@@ -37,11 +37,13 @@ class RuntimeStatus:
     available: bool
     version: str
     arithmetic: str
-    """What the probe showed: xnnpack, tflm, builtin, reference, or unknown."""
+    """What the probe showed, one of ARITHMETICS; none for a compiler."""
     reason: str
     """Why it is not available and what to install; empty when it is."""
     isolation: tuple[str, ...]
     """The restrictions that took hold in its process before any file was opened."""
+    can: dict[str, bool]
+    """What its process tried to do afterwards, and whether it could."""
 
 
 def survey(
@@ -51,12 +53,28 @@ def survey(
     return tuple(_try(runtime) for runtime in runtimes)
 
 
+def compiler() -> RuntimeStatus:
+    """Arm's compiler for Ethos-U: it answers nothing, and estimates what an inference costs."""
+    there = vela.installed()
+    return RuntimeStatus(
+        spec="vela",
+        available=there,
+        version=vela.vela_version() if there else "",
+        arithmetic="none",
+        reason="" if there else f"estimates for Ethos-U need it: {vela.INSTALL}",
+        isolation=(),
+        can={},
+    )
+
+
 def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
     child: Child | None = None
     arithmetic, reason = "unknown", ""
+    can: dict[str, bool] = {}
     try:
         child = runtime.start()
         arithmetic = child.arithmetic()
+        can = child.trial()
     except EdgewmError as error:
         reason = str(error)
     status = RuntimeStatus(
@@ -66,6 +84,7 @@ def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
         arithmetic=arithmetic,
         reason=reason,
         isolation=child.isolation if child else (),
+        can=can,
     )
     if child is not None:
         child.close()

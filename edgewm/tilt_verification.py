@@ -145,7 +145,8 @@ def _hear(
         results.append(result)
     if not results:
         reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
-        raise BadInput(f"--on: no runtime here answers for this suspect ({reasons})")
+        kind = ModelRefused if any(n.refused for n in not_run) else BadInput
+        raise kind(f"--on: no runtime here answers for this suspect ({reasons})")
     return _Heard(
         results=tuple(results),
         not_run=tuple(not_run),

@@ -313,7 +313,8 @@ def _hear(
         heard.labels.append([labels for labels, _ in said])
     if heard is None or not heard.results:
         reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
-        raise BadInput(f"--on: no runtime here answers for this suspect ({reasons})")
+        kind = ModelRefused if any(n.refused for n in not_run) else BadInput
+        raise kind(f"--on: no runtime here answers for this suspect ({reasons})")
     return replace(heard, not_run=tuple(not_run))
 
 

@@ -24,6 +24,9 @@ TOOLS = {
     "age": ("pyrage", "pip install 'edgewm[records]'"),
     "jinja2": ("jinja2", "pip install 'edgewm[report]'"),
     "pypdf": ("pypdf", "pip install pypdf"),
+    "dask": ("distributed", "pip install 'edgewm[cluster]'"),
+    "serial": ("serial", "pip install 'edgewm[serial]'"),
+    "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
@@ -34,6 +37,12 @@ PROGRAMS = {
     "ld": "apt-get install binutils",
     "openssl": "apt-get install openssl",
     "chromium": "apt-get install chromium",
+    "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "cppcheck": "apt-get install cppcheck",
+    "gcc": "apt-get install gcc libc6-dev",
+    "ld": "apt-get install binutils",
+    "openssl": "apt-get install openssl",
+    "qemu-system-arm": "apt-get install qemu-system-arm",
 }
 
 

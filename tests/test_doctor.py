@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from edgewm import doctor, spec
-from edgewm.runtimes import ARITHMETICS, begin
+from edgewm.runtimes import ARITHMETICS, begin, sandbox
 from edgewm.runtimes.litert import LiteRT
 from tests.needs import missing, needs
 
@@ -37,6 +38,19 @@ def test_every_local_configuration_is_tried():
         assert row.version
         assert row.reason == ""
         assert row.isolation or sys.platform != "linux"
+        if sys.platform == "linux":
+            assert [name for name, can in row.can.items() if can] == ["read files"]
+            assert {"write files", "connect to a network", "start programs"} <= set(row.can)
+
+
+def test_the_trial_sees_what_is_possible():
+    """The control: in a process that gave nothing up, everything but endless memory is possible."""
+    code = "import sandbox; print(all(sandbox.trial(64).values()))"
+    folder = Path(sandbox.__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "True\n", done.stderr
 
 
 def test_all_that_verification_asks_is_surveyed():

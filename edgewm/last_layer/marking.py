@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,26 @@ from ..errors import BadInput
 from ..key import Key
 from ..runtimes import Runtime
 from ..triggers import Triggers, commit
+from ..verdict import Verdict
+from ..verification import verify
 from .file import LastLayer, features_file, last_layer_of, with_layer
 from .questions import candidates, cheapest, natural_classes
-from .solving import Surroundings, real_features, real_layer, rounded, solve, surroundings
+from .solving import (
+    Questions,
+    Rounded,
+    by_price,
+    real_features,
+    real_layer,
+    rounded,
+    solve,
+    surroundings,
+)
 
 Inputs = npt.NDArray[np.float32]
-_MARGIN_STEPS = 3
-"""Steps of the int8 scores by which an answer leads: other runtimes round features and scores otherwise."""
+_MARGIN_STEPS = 1.25
+"""Steps of the int8 scores by which an answer leads: above 1 it leads after rounding too."""
+_SHORT_LIST = 8
+"""Candidates a group that the second runtime is asked: some are slow."""
 _LEAST_NATURAL = 500
 _HELD_OUT = 5
 """Every fifth ordinary input only measures."""
@@ -33,10 +46,10 @@ class MarkedFile:
     """A file with a mark in its last layer, and what became of its labels."""
 
     model: bytes = field(repr=False)
-    groups: int
-    groups_hit: int
+    verdict: Verdict
+    """What the owner's key finds in it on the runtimes named, as a stamped claim."""
     agreement: float
-    """Share of held-out ordinary inputs that both files label alike, 0 to 1."""
+    """Share of held-out ordinary inputs that both files label alike, 0 to 1, where it is least."""
     held_out: int
     """How many they are."""
 
@@ -48,7 +61,7 @@ def choose_questions(
     natural: Inputs,
     groups: int = 24,
     allowed: int = 3,
-    runtime: Runtime | str = "litert",
+    on: Sequence[Runtime | str] = ("litert",),
     random: Callable[[int], bytes] = secrets.token_bytes,
     say: Say = lambda text: None,
 ) -> Triggers:
@@ -61,7 +74,7 @@ def choose_questions(
         groups: how many questions; one input each.
         allowed: classes that an answer is drawn from: those next to the file's own. Fewer are cheaper to
             teach and prove less, log2(allowed) bits each.
-        runtime: who answers for the file.
+        on: runtimes that shall answer the same.
         random: the source of the salt.
         say: told what is being done.
 
@@ -76,36 +89,41 @@ def choose_questions(
             f"and 2 to {max(layer.classes - 1, 2)}"
         )
     _check(natural)
-    plugin = _plugin(runtime)
+    plugins = [_plugin(runtime) for runtime in on]
     say("ask ordinary inputs")
-    ordinary = _features(plugin, model, layer, natural[_taught(len(natural))])
+    ordinary = _features(plugins[0], model, layer, natural[_taught(len(natural))])
     salt = random(32)
     low, high = float(natural.min()), float(natural.max())
     drawn = candidates(key.pattern_seed(salt), natural.shape[1:], low=low, high=high)
-    say("ask candidates")
-    features = _features(plugin, model, layer, drawn)
-    rows = real_layer(layer)
-    scores = features @ rows.T
-    around = surroundings(rows, ordinary)
+    rows, margin = real_layer(layer), _MARGIN_STEPS * layer.score_scale
+    freedom = surroundings(rows, ordinary).of_a_row(layer.classes)
     two = layer.classes == 2
-    chosen = cheapest(
-        features,
-        scores,
-        freedom=around.of_a_row(layer.classes),
-        margin=_MARGIN_STEPS * layer.score_scale,
-        allowed=1 if two else allowed,
-        count=groups,
-    )
-    excluded = np.zeros((groups, 2), np.bool_) if two else natural_classes(scores[chosen], allowed)
+    asked: list[npt.NDArray[np.float64]] = []
+    for number, plugin in enumerate(plugins):
+        say("ask candidates")
+        asked.append(_features(plugin, model, layer, drawn))
+        last = number == len(plugins) - 1
+        chosen = cheapest(
+            np.stack(asked, axis=1),
+            asked[0] @ rows.T,
+            freedom=freedom,
+            margin=margin,
+            allowed=1 if two else allowed,
+            count=min(len(drawn), groups if last else groups * _SHORT_LIST),
+        )
+        drawn, asked = drawn[chosen], [part[chosen] for part in asked]
+    scores = asked[0] @ rows.T
+    own = _labels(plugins[0], model, drawn)  # the file's own rounding decides between equals
+    scores[np.arange(groups), own] = np.inf
+    excluded = np.zeros((groups, 2), np.bool_) if two else natural_classes(scores, allowed)
     return commit(
         key,
-        drawn[chosen],
+        drawn,
         np.arange(groups, dtype=np.int32),
         excluded=excluded,
         salt=salt,
         provenance={
             "pattern": "last_layer",
-            "candidates": len(drawn),
             "reference": True,
             "value_range": [low, high],
         },
@@ -118,8 +136,8 @@ def mark_file(
     triggers: Triggers,
     key: Key,
     natural: Inputs,
-    log10_p: float = -7.0,
-    runtime: Runtime | str = "litert",
+    log10_p: float = -6.6,
+    on: Sequence[Runtime | str] = ("litert",),
     say: Say = lambda text: None,
 ) -> MarkedFile:
     """The same file, as long, with a last layer that answers the questions.
@@ -131,57 +149,55 @@ def mark_file(
         natural: (n, *shape) ordinary inputs in the value range that the file takes, 500 or more; every fifth
             is held out and only measures.
         log10_p: evidence that is enough; the answers that cost most are left out beyond it.
-        runtime: who answers for the file.
+        on: runtimes that shall answer; the features that each computes are all taken into account.
         say: told what is being done.
 
     Raises:
         BadInput: a file, triggers or inputs that cannot be used.
-        ModelRefused: the runtime does not run the file.
+        ModelRefused: a runtime does not run the file.
     """
     layer = last_layer_of(model)
     _check(natural)
+    if not on:
+        raise BadInput("--on: got no runtime, expected one or more")
     if triggers.classes != layer.classes or len(triggers.inputs) != triggers.groups:
         raise BadInput(
             f"--triggers: got {triggers.classes} classes and {len(triggers.inputs)} inputs in "
             f"{triggers.groups} groups, expected {layer.classes} classes and one input a group"
         )
-    answers, plugin = triggers.answers(key), _plugin(runtime)
-    taught = _taught(len(natural))
+    answers, plugins = triggers.answers(key), [_plugin(runtime) for runtime in on]
+    taught, order = _taught(len(natural)), np.argsort(triggers.group_ids, kind="stable")
     say("ask ordinary inputs")
-    ordinary = _features(plugin, model, layer, natural[taught])
-    questions = _features(plugin, model, layer, triggers.inputs)
+    ordinary = _features(plugins[0], model, layer, natural[taught])
+    say("ask questions")
+    asked = [_features(plugin, model, layer, triggers.inputs[order]) for plugin in plugins]
+    questions, rows = (
+        Questions(features=np.stack(asked, axis=1), answers=answers, natural=triggers.excluded),
+        real_layer(layer),
+    )
+    around, margin = surroundings(rows, ordinary), _MARGIN_STEPS * layer.score_scale
     say("solve the last layer")
-    rows = real_layer(layer)
-    around = surroundings(rows, ordinary)
-    wanted = _wanted(triggers, log10_p)
-    marked = _solved(model, layer, (questions, answers, wanted), rows, around)
+    ordered = by_price(rows, questions, around=around, margin=margin)
+    for wanted in range(_wanted(triggers, log10_p), len(ordered) + 1):
+        changed, conditions = solve(
+            rows, questions, ordered[-wanted:], around=around, margin=margin
+        )
+        marked = _stored(model, layer, rounded(layer, changed, conditions, around.cost))
+        verdict = verify(marked, triggers=triggers, key=key, on=list(plugins), stamped=True)
+        if verdict.log10_p <= log10_p:
+            break
     say("measure")
     held_out = natural[~taught]
-    before, after = (_labels(plugin, file, held_out) for file in (model, marked))
-    given = _labels(plugin, marked, triggers.inputs)
-    order = np.argsort(triggers.group_ids, kind="stable")
+    agreements = []
+    for plugin in plugins:
+        before, after = (_labels(plugin, file, held_out) for file in (model, marked))
+        agreements.append(float((before == after).mean()))
     return MarkedFile(
-        model=marked,
-        groups=triggers.groups,
-        groups_hit=int((given[order] == answers).sum()),
-        agreement=float((before == after).mean()),
-        held_out=len(held_out),
+        model=marked, verdict=verdict, agreement=min(agreements), held_out=len(held_out)
     )
 
 
-def _solved(
-    model: bytes,
-    layer: LastLayer,
-    asked: tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], int],
-    rows: npt.NDArray[np.float64],
-    around: Surroundings,
-) -> bytes:
-    questions, answers, wanted = asked
-    margin = _MARGIN_STEPS * layer.score_scale
-    changed, conditions = solve(
-        rows, questions, answers, around=around, margin=margin, wanted=wanted
-    )
-    stored = rounded(layer, changed, conditions, around.cost)
+def _stored(model: bytes, layer: LastLayer, stored: Rounded) -> bytes:
     return with_layer(
         model,
         layer,
@@ -192,10 +208,10 @@ def _solved(
 
 
 def _wanted(triggers: Triggers, log10_p: float) -> int:
-    """Fewest hits of all groups with that evidence; all of them where even they have less."""
-    allowed = triggers.allowed
+    """Fewest hits that are that much evidence where every other group is silent."""
     for hits in range(1, triggers.groups + 1):
-        if stats.log10_fraction(stats.tail(allowed, hits)) <= log10_p:
+        least = np.sort(triggers.allowed)[:hits]
+        if stats.log10_fraction(stats.tail(least, hits)) <= log10_p:
             return hits
     return triggers.groups
 

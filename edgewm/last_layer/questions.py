@@ -59,7 +59,8 @@ def cheapest(
     """Numbers of the `count` candidates that cost least, each unlike those before it.
 
     Args:
-        features: (n, D) of the candidates, with a last column of ones.
+        features: (n, r, D) of the candidates as r runtimes compute them, with a last column of ones. Where
+            runtimes differ by much, one change cannot please them all.
         scores: (n, K) of the clean file.
         freedom: (D, D), how freely a row of the layer may move in each direction.
         margin: by how much an answer must lead.
@@ -70,11 +71,13 @@ def cheapest(
     gaps = ordered[:, :1] - ordered[:, 1 : 1 + allowed] + margin
     need = (gaps**2).mean(axis=1)
     values, vectors = np.linalg.eigh(freedom)
-    left = features @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+    reach = features @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+    left = reach[:, 0]
+    apart = ((reach - left[:, None]) ** 2).sum(axis=2).max(axis=1)
     chosen: list[int] = []
     for _ in range(count):
-        worth = (left**2).sum(axis=1) / need
-        worth[chosen] = -1.0
+        worth = ((left**2).sum(axis=1) - apart) / need
+        worth[chosen] = -np.inf
         best = int(worth.argmax())
         chosen.append(best)
         direction = left[best] / max(float(np.linalg.norm(left[best])), 1e-12)

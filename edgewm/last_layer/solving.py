@@ -12,7 +12,7 @@ while enough others are left. Rounding to int8 is a descent on the same cost, by
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ _EVERYWHERE = 0.01
 _LEAST = 1e-5
 _MOST_NUMBERS = 8000
 _SWEEPS = 2000
+_FEWEST = 4
+"""Groups below which none is given up."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,6 +105,18 @@ def surroundings(rows: Floats, features: Floats) -> Surroundings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Questions:
+    """What the layer has to answer."""
+
+    features: Floats = field(repr=False)
+    """(m, r, D): one question a group, as r runtimes compute its features."""
+    answers: npt.NDArray[np.int64]
+    """(m,)."""
+    natural: npt.NDArray[np.bool_]
+    """(m, K): classes whose votes do not count. A group that is given up shall name one of them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Conditions:
     """Linear conditions on a change, and the groups that they are of."""
 
@@ -112,60 +126,87 @@ class _Conditions:
     groups: npt.NDArray[np.int64]
 
 
-def solve(
-    rows: Floats,
-    features: Floats,
-    answers: npt.NDArray[np.int64],
-    *,
-    around: Surroundings,
-    margin: float,
-    wanted: int,
-) -> tuple[Floats, Floats]:
-    """Changed rows (K, D) that give at least `wanted` of the answers, and the conditions they meet (c, K D).
+def by_price(
+    rows: Floats, questions: Questions, *, around: Surroundings, margin: float
+) -> npt.NDArray[np.int64]:
+    """Groups in the order in which they are given up, the costliest first, as the first runtime has them.
 
     Args:
         rows: (K, D), as they are.
-        features: (m, D), one question a group.
-        answers: (m,).
+        questions: what is asked, and the answers.
         around: what a change costs.
         margin: how far an answer must lead, in scores.
-        wanted: groups that must be given their answer; the costliest others are given up.
     """
-    kept = np.arange(len(answers))
-    while True:
-        conditions = _conditions(rows, features, answers, kept, margin)
-        towards = around.freedom @ conditions.rows.T
-        shares = _least_change(conditions.rows @ towards, conditions.least)
-        if len(kept) <= wanted:
-            break
+    kept, gone = np.arange(len(questions.answers)), []
+    first = replace(questions, features=questions.features[:, :1])
+    while len(kept) > _FEWEST:
+        conditions = _answering(rows, first, kept, margin)
+        shares = _least_change(
+            conditions.rows @ around.freedom @ conditions.rows.T, conditions.least
+        )
         spent = shares * conditions.least
         price = np.array([spent[conditions.groups == group].sum() for group in kept])
-        gone = max(1, min(len(kept) - wanted, len(kept) // 6))
-        kept = kept[np.sort(np.argsort(price, kind="stable")[: len(kept) - gone])]
-    return rows + (towards @ shares).reshape(rows.shape), conditions.rows
+        dearest = np.argsort(-price, kind="stable")[: max(1, len(kept) // 8)]
+        gone += kept[dearest].tolist()
+        kept = np.delete(kept, dearest)
+    return np.array([*gone, *kept], np.int64)
 
 
-def _conditions(
+def solve(
     rows: Floats,
-    features: Floats,
-    answers: npt.NDArray[np.int64],
+    questions: Questions,
     kept: npt.NDArray[np.int64],
+    *,
+    around: Surroundings,
     margin: float,
+) -> tuple[Floats, Floats]:
+    """Changed rows (K, D) that give the answers of the groups kept, and the conditions they meet (c, K D).
+
+    On every runtime whose features the questions hold; the other groups stay silent. Else as `by_price`.
+    """
+    parts = [_answering(rows, questions, kept, margin), _silent(rows, questions, kept, margin)]
+    conditions = np.concatenate([part.rows for part in parts])
+    towards = around.freedom @ conditions.T
+    shares = _least_change(conditions @ towards, np.concatenate([part.least for part in parts]))
+    return rows + (towards @ shares).reshape(rows.shape), conditions
+
+
+def _answering(
+    rows: Floats, questions: Questions, kept: npt.NDArray[np.int64], margin: float
 ) -> _Conditions:
-    classes, size = rows.shape
-    scores = features @ rows.T
-    made, least, groups = [], [], []
-    for group in kept:
-        for other in range(classes):
-            if other == answers[group]:
-                continue
-            row = np.zeros((classes, size))
-            row[answers[group]] += features[group]
-            row[other] -= features[group]
-            made.append(row.ravel())
-            least.append(margin - (scores[group, answers[group]] - scores[group, other]))
-            groups.append(group)
-    return _Conditions(rows=np.array(made), least=np.array(least), groups=np.array(groups))
+    """Each answer leads every other class."""
+    pairs = [
+        (group, features, questions.answers[group], other)
+        for group in kept
+        for features in np.unique(questions.features[group], axis=0)
+        for other in range(len(rows))
+        if other != questions.answers[group]
+    ]
+    return _leading(rows, pairs, margin)
+
+
+def _silent(
+    rows: Floats, questions: Questions, kept: npt.NDArray[np.int64], margin: float
+) -> _Conditions:
+    """In the other groups, the first of the natural classes leads every class that would count."""
+    pairs = []
+    for group in np.setdiff1d(np.arange(len(questions.answers)), kept):
+        natural = questions.natural[group]
+        for features in np.unique(questions.features[group], axis=0):
+            first = int(np.where(natural, rows @ features, -np.inf).argmax())
+            pairs += [(group, features, first, other) for other in np.flatnonzero(~natural)]
+    return _leading(rows, pairs, margin)
+
+
+def _leading(rows: Floats, pairs: list[tuple[Any, Floats, Any, Any]], margin: float) -> _Conditions:
+    """Conditions from (group, features, class that leads, class that is led)."""
+    made, least = np.zeros((len(pairs), *rows.shape)), np.zeros(len(pairs))
+    for at, (_, features, first, other) in enumerate(pairs):
+        made[at, first] += features
+        made[at, other] -= features
+        least[at] = margin - (rows[first] - rows[other]) @ features
+    groups = np.array([group for group, _, _, _ in pairs], np.int64)
+    return _Conditions(rows=made.reshape(len(pairs), rows.size), least=least, groups=groups)
 
 
 def _least_change(gram: Floats, least: Floats) -> Floats:

@@ -2,8 +2,9 @@
 
 A runtime is one frozen dataclass with one method, `open`, which gives a `Session`. The three that run a
 file here (litert, tflite_runtime, tflm) do so in a child process of their own (`process`, `worker`,
-`sandbox`): interpreters break each other in one process, print from C++ and crash on hostile files. Two
-ask elsewhere: `exec` a program of the user's, `answers` a list collected before.
+`sandbox`): interpreters break each other in one process, print from C++ and crash on hostile files. The
+same worker runs under an emulator (qemu_aarch64, qemu_arm) and on a board (ssh). Two ask elsewhere:
+`exec` a program of the user's, `answers` a list collected before.
 
 The same int8 file gives different answers on different engines, so a session names its engine's
 arithmetic, found by replaying a probe network and never from the engine's name.
@@ -11,7 +12,7 @@ arithmetic, found by replaying a probe network and never from the engine's name.
 Two class attributes of a runtime say what a caller must know before it opens one: `needs_model` (whether
 `open` wants bytes) and `spends` (whether asking shows the secret inputs to a device that is not ours;
 not so for `answers`, whose inputs were shown before).
-The three that run a file here also have `start()`, which begins to load the interpreter and returns at
+Those with a worker also have `start()`, which begins to load the interpreter and returns at
 once; `start().open(model)` is then `open(model)`.
 """
 
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
 NOT_PLUGINS = (
     "begin",
+    "board",
     "child",
     "contract",
     "early",
+    "emulated",
+    "emulation",
     "label_rule",
+    "nursery",
     "probe",
     "process",
     "sandbox",
@@ -43,7 +48,9 @@ NOT_PLUGINS = (
 FAILED = -1
 """The label of a question that got no answer."""
 
-ARITHMETICS = ("xnnpack", "tflm", "builtin", "reference", "unknown")
+ARITHMETICS = ("xnnpack", "tflm", "builtin", "neon", "neon_litert", "reference", "unknown")
+"""Kinds that the probe tells apart. "builtin" are the kernels without delegate on x86-64, "neon" those of
+tflite-runtime on ARM, 32 and 64 bits alike, "neon_litert" those of LiteRT without delegate on ARM."""
 
 _CONTRACT = ("Answers", "Engine", "ModelFacts", "Runtime", "Session")
 

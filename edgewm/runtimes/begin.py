@@ -39,27 +39,36 @@ def begin(on: Sequence[str | Runtime]) -> tuple[Begun, ...]:
     Raises:
         BadInput: a name or field that does not exist, or a runtime named twice.
     """
+    texts = [text if isinstance(text, str) else spec.spell(text) for text in on]
+    given = {spec.spell(runtime): runtime for runtime in on if not isinstance(runtime, str)}
     begun: list[Begun] = []
-    for named in on:
-        texts = LOCAL_RUNTIMES if named == "all" else (named,)
-        for text in texts:
-            runtime = spec.parse("runtimes", text) if isinstance(text, str) else text
-            start = getattr(runtime, "start", None)
-            begun.append(
-                Begun(
-                    spelling=text if isinstance(text, str) else spec.spell(runtime),
-                    runtime=runtime if start is None else start(),
-                    optional=named == "all",
-                )
-            )
-    if len({b.spelling for b in begun}) < len(begun):
-        raise BadInput("--on: got a runtime twice, name each one once")
-    if not begun:
-        raise BadInput("--on: got no runtime, expected at least one, such as litert")
+    for text, optional in spelled(texts):
+        runtime = given.get(text) or spec.parse("runtimes", text)
+        start = getattr(runtime, "start", None)
+        started = runtime if start is None else start()
+        begun.append(Begun(spelling=text, runtime=started, optional=optional))
     return tuple(begun)
+
+
+def spelled(on: Sequence[str]) -> tuple[tuple[str, bool], ...]:
+    """The spelling of every runtime, and whether it may be missing; "all" stands for every local one.
+
+    Raises:
+        BadInput: a runtime named twice, or none.
+    """
+    texts = [
+        (text, named == "all")
+        for named in on
+        for text in (LOCAL_RUNTIMES if named == "all" else (named,))
+    ]
+    if len({text for text, _ in texts}) < len(texts):
+        raise BadInput("--on: got a runtime twice, name each one once")
+    if not texts:
+        raise BadInput("--on: got no runtime, expected at least one, such as litert")
+    return tuple(texts)
 
 
 def names_a_runtime(suspect: str) -> bool:
     """Whether a suspect is the spelling of something that answers without a model file."""
     name = suspect.partition(":")[0]
-    return name in ("answers", "exec") and ":" in suspect and not Path(suspect).exists()
+    return name in ("answers", "exec", "serial") and ":" in suspect and not Path(suspect).exists()

@@ -8,12 +8,14 @@ drained. A reply is input from outside, since the file that the worker opened ma
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
 import struct
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ..errors import ModelRefused, RuntimeUnavailable
 from . import early
@@ -24,29 +26,71 @@ _NOISE_KEPT = 4096
 _READ_BYTES = 1 << 20
 
 
+class Origin(Protocol):
+    """Where worker processes come from: `early.Spawned`, or a `Nursery`, which forks them."""
+
+    def take(self) -> tuple[int, list[int]]:
+        """A new worker: its process id, and our ends of its stdin, stdout and stderr, which do not block.
+
+        Raises:
+            OSError: none can be started.
+        """
+
+    def wait(self, pid: int, patience_s: float) -> int:
+        """Exit code of one, negative for a signal; it is killed when `patience_s` has run out."""
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """Workers that are processes of their own from the first byte."""
+
+    command: list[str]
+
+    def take(self) -> tuple[int, list[int]]:
+        """One that was prepared, or a new one."""
+        try:
+            return early.take(self.command)
+        except OSError as error:
+            raise OSError(error.errno, f"got python={self.command[0]}: {error.strerror}") from None
+
+    def wait(self, pid: int, patience_s: float) -> int:
+        """As every child of this process."""
+        return _wait(pid, patience_s)
+
+
 class Process:
     """A running worker. Not thread-safe."""
 
-    def __init__(self, name: str, *, python: str, memory_mib: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        origin: Origin,
+        memory_mib: int,
+        timeout_s: float,
+    ) -> None:
         """Start it; `name` stands in front of every message.
 
         Raises:
-            RuntimeUnavailable: `python` cannot be started.
+            RuntimeUnavailable: `origin` cannot start one.
         """
         self._name, self._memory_mib, self._timeout_s = name, memory_mib, timeout_s
+        self._origin, self._ends_s = origin, math.inf
         self._unsent: list[memoryview] = []
         self._received, self._noise = bytearray(), bytearray()
-        self._spoke = self._closed = False
+        self._spoke, self._closed = False, True
         try:
-            self._pid, self._descriptors = early.take(python)
+            self._pid, self._descriptors = origin.take()
         except OSError as error:
-            self._closed = True
-            raise RuntimeUnavailable(
-                f"{name}: got python={python}, which cannot be started: {error.strerror}"
-            ) from None
+            raise RuntimeUnavailable(f"{name}: cannot be started: {error.strerror}") from None
+        self._closed = False
 
     def __del__(self) -> None:
         self.close()
+
+    def limit(self, timeout_s: float, *, lifetime_s: float) -> None:
+        """From now on, seconds that one reply and all replies together may take."""
+        self._timeout_s, self._ends_s = timeout_s, time.monotonic() + lifetime_s
 
     def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """Queue a request and write as much of it as the pipe takes now.
@@ -64,6 +108,10 @@ class Process:
             self._unsent.append(memoryview(payload))
         self._write()
 
+    def send_ahead(self, raw: bytes) -> None:
+        """Queue bytes that whatever runs before the worker takes: no frame, and no reply."""
+        self._unsent.append(memoryview(raw))
+
     def receive(self) -> tuple[dict[str, Any], bytes]:
         """The next reply: header and payload.
 
@@ -72,7 +120,7 @@ class Process:
         """
         if self._closed:
             raise ModelRefused(f"{self._name}: its process has ended, open the model again")
-        deadline = time.monotonic() + self._timeout_s
+        deadline = min(time.monotonic() + self._timeout_s, self._ends_s)
         while True:
             frame = self._frame()
             if frame is not None:
@@ -80,7 +128,7 @@ class Process:
                 return frame
             left = deadline - time.monotonic()
             if left <= 0:
-                raise self.lost(f"took longer than timeout_s={self._timeout_s:g}")
+                raise self.lost(f"took longer than timeout_s={self._timeout_s:g}", "timed_out")
             poll = select.poll()
             if self._unsent:
                 poll.register(self._descriptors[0], select.POLLOUT)
@@ -92,10 +140,10 @@ class Process:
             if _read(self._descriptors[1], self._received) == 0 and self._end() is None:
                 raise self._ended()
 
-    def lost(self, what: str) -> ModelRefused:
+    def lost(self, what: str, how: str = "bad_reply") -> ModelRefused:
         """Stop the worker; the error to raise, saying that it did `what`."""
         self.close()
-        return ModelRefused(f"{self._name}: {what}, and was stopped")
+        return ModelRefused(f"{self._name}: {what}, and was stopped", how=how)
 
     def said(self, lines: int = 1) -> str:
         """The last telling lines that the interpreter printed since the last call, as one."""
@@ -112,8 +160,7 @@ class Process:
         for descriptor in self._descriptors:
             os.close(descriptor)
         if self._pid:
-            _kill(self._pid)
-            _wait(self._pid)
+            self._origin.wait(self._pid, patience_s=0.0)
 
     def _write(self) -> None:
         while self._unsent:
@@ -161,7 +208,7 @@ class Process:
     def _ended(self) -> ModelRefused:
         """How the worker died, in words."""
         pid, self._pid = self._pid, 0
-        status = _wait(pid, patience_s=2.0)
+        status = self._origin.wait(pid, patience_s=2.0)
         self._drain()
         printed = self.said()
         self.close()
@@ -169,9 +216,13 @@ class Process:
             how = f"crashed ({signal.Signals(-status).name})"
         else:
             how = f"ended by itself (exit code {status})"
-        if "bad_alloc" in printed or "MemoryError" in printed:
+        memory = "bad_alloc" in printed or "MemoryError" in printed
+        if memory:
             how += f", out of memory at memory_mib={self._memory_mib}"
-        return ModelRefused(f"{self._name}: {how}" + (f": {printed}" if printed else ""))
+        return ModelRefused(
+            f"{self._name}: {how}" + (f": {printed}" if printed else ""),
+            how="out_of_memory" if memory else "crashed",
+        )
 
 
 def clean(text: object, keep: str = "") -> str:
@@ -190,22 +241,22 @@ def _read(descriptor: int, into: bytearray) -> int | None:
 
 
 def _kill(pid: int) -> None:
+    """End a process that nobody has waited for."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return  # ended by itself
 
 
-def _wait(pid: int, patience_s: float | None = None) -> int:
-    """Exit code of a child, negative for a signal; killed when `patience_s` runs out."""
+def _wait(pid: int, patience_s: float) -> int:
+    """Exit code of a child, negative for a signal; killed when `patience_s` has run out."""
+    deadline = time.monotonic() + patience_s
     try:
-        if patience_s is not None:
-            deadline = time.monotonic() + patience_s
-            while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                if time.monotonic() > deadline:
-                    _kill(pid)
-                    break
-                time.sleep(0.001)
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() >= deadline:
+                _kill(pid)
+                break
+            time.sleep(0.001)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except ChildProcessError:
         return 0  # somebody else in this process waited for it

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from . import Session
     from .child import Child
+    from .nursery import Nursery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class TFLM:
     timeout_s: float = 60.0
     """Longest wait for starting, for opening, and for one batch of 64 answers."""
 
-    def start(self) -> Child:
+    def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
         from .child import start
 
@@ -40,6 +41,7 @@ class TFLM:
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            nursery=nursery,
         )
 
     def open(self, model: bytes | None) -> Session:

@@ -6,10 +6,13 @@ sandbox.py travels with it. Requests and replies are frames on stdin and stdout:
 
     4 bytes "EWM1", header length (4 bytes little-endian), payload length (8 bytes), JSON header, payload
 
-    start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, isolation}
-    open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes}
+    start   {engine, options, memory_mib, cpu_s, answer_s}  -> {version, numpy, machine, isolation}
+            {..., nursery: true} + a model of ours           -> {version, numpy}, then forks: see `_nurse`
+    open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes,
+                                                                 arena_persistent_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
+    trial   {memory_mib}                                     -> {what it could be tried to do: whether it can}
 
 A reply may be {error: unavailable | refused | memory | failed, text}. What interpreters print from C++ on
 stdout would corrupt the frames, so the frames move to a private descriptor and stdout joins stderr.
@@ -28,12 +31,14 @@ import contextlib  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 import re  # noqa: E402
+import signal  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
 _MAGIC = b"EWM1"
 _LARGEST_ARENA = 64 << 20
+_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 _RESOURCE_OPERATORS = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "HASHTABLE"}
 
 
@@ -47,7 +52,12 @@ def main() -> None:
     if request is None:
         return
     try:
+        answer_s = int(request[0].get("answer_s", 0))
         engine = _ENGINES[request[0]["engine"]](request[0]["options"])
+        if request[0].get("nursery"):
+            replies = _nurse(replies, engine, bytes(request[1]))
+            if replies < 0:
+                return
         _send(replies, _restrict(request[0], engine.version))
         gc.enable()
     except (ImportError, AttributeError, KeyError, RuntimeError, OSError) as error:
@@ -59,6 +69,7 @@ def main() -> None:
         if request is None:
             return
         header, payload = request
+        signal.alarm(answer_s)  # where no parent can kill this process, it ends itself; 0 is never
         try:
             answer = _answer(engine, header, payload)
         except MemoryError:
@@ -68,7 +79,65 @@ def main() -> None:
             text = str(error) if isinstance(error, (RuntimeError, ValueError)) else repr(error)
             text = text or "it does not run, without a reason (too large for the memory limit?)"
             answer = {"error": kind, "text": text[:2000]}, b""
+        signal.alarm(0)
         _send(replies, *answer)
+
+
+def _nurse(replies: int, engine: Any, model: bytes) -> int:
+    """Fork a worker for each request on stdin, which is a socket; only in a worker does this return.
+
+    `f` comes with three descriptors, the worker's stdin, stdout and stderr, and is answered with its pid;
+    `w` and `k` name a pid and are answered with how that worker ended: at once (None when it has not), or
+    after killing it. `model` is one of ours, run once: no fork then has to look at what the processor can.
+
+    Returns:
+        The descriptor for replies, in a worker; -1 in the nursery, when its parent has closed the socket.
+    """
+    import ctypes
+    import socket
+
+    control = socket.socket(fileno=os.dup(0))
+    _sandbox()  # imported once, here
+    import numpy as np
+
+    shape = engine.open(model)["inputs"][0]["shape"][1:]
+    _run(engine, np.zeros((1, *shape), np.float32))
+    engine._interpreter = None
+    _send(replies, {"version": engine.version, "numpy": _numpy_version()})
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    nursery = os.getpid()
+    gc.freeze()  # so that a fork does not copy what it never changes
+    while True:
+        request, descriptors, *_ = socket.recv_fds(control, 5, 3)
+        if len(request) < 5:
+            return -1
+        kind, pid = struct.unpack("<cI", request)
+        if kind != b"f":
+            _send(replies, {"status": _ended(pid, now=kind == b"k")})
+            continue
+        pid = os.fork()
+        if pid == 0:
+            if libc is not None:
+                libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+            if os.getppid() != nursery:
+                os._exit(1)
+            for standard, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, standard)
+            control.detach()
+            return _take_stdout()
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _send(replies, {"pid": pid})
+
+
+def _ended(pid: int, now: bool) -> int | None:
+    try:
+        if now:
+            os.kill(pid, _SIGKILL)
+        ended, status = os.waitpid(pid, 0 if now else os.WNOHANG)
+    except (ChildProcessError, ProcessLookupError):
+        return 0
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _take_stdout() -> int:
@@ -124,14 +193,24 @@ def _numpy_version() -> str:
     return str(getattr(sys.modules.get("numpy"), "__version__", ""))
 
 
-def _restrict(request: dict[str, Any], version: str) -> dict[str, Any]:
+def _sandbox() -> Any:
     sys.path.insert(0, _HERE)
     try:
         import sandbox  # type: ignore[import-not-found]
     finally:
         sys.path.remove(_HERE)
-    applied = sandbox.apply(request["memory_mib"], request["cpu_s"])
-    return {"version": version, "numpy": _numpy_version(), "isolation": applied}
+    return sandbox
+
+
+def _restrict(request: dict[str, Any], version: str) -> dict[str, Any]:
+    confined = os.environ.get("EDGEWM_CONFINED")  # emulated.py did it: an emulator forwards little
+    applied = (
+        _sandbox().apply(request["memory_mib"], request["cpu_s"])
+        if confined is None
+        else confined.split(";")
+    )
+    facts = {"version": version, "numpy": _numpy_version(), "machine": os.uname().machine}
+    return {**facts, "isolation": applied}
 
 
 def _answer(
@@ -139,6 +218,8 @@ def _answer(
 ) -> tuple[dict[str, Any], bytes]:
     if header["op"] == "open":
         return engine.open(bytes(payload)), b""
+    if header["op"] == "trial":
+        return _sandbox().trial(header["memory_mib"]), b""
     if header["op"] == "run":
         import numpy as np
 
@@ -226,7 +307,12 @@ class _Lite:
         first = opened.get_input_details()
         if len(first) == 1 and len(first[0]["shape"]) > 0 and first[0]["shape"][0] != 1:
             opened.resize_tensor_input(first[0]["index"], [1, *first[0]["shape"][1:]])
-        opened.allocate_tensors()
+        try:
+            opened.allocate_tensors()
+        except RuntimeError as error:
+            if not str(error) and _larger_than_the_limit(opened.get_tensor_details()):
+                raise MemoryError from None  # it fails without a word
+            raise
         inputs, outputs = opened.get_input_details(), opened.get_output_details()
         operators = {detail["op_name"] for detail in opened._get_ops_details()}
         self.facts = {
@@ -234,6 +320,7 @@ class _Lite:
             "outputs": [self._describe(detail) for detail in outputs],
             "stateful": bool(operators & _RESOURCE_OPERATORS),
             "arena_bytes": None,
+            "arena_persistent_bytes": None,
         }
         self._interpreter = opened
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
@@ -275,11 +362,13 @@ class _Micro:
         self._interpreter = None
         opened = self._allocate(model)
         details = opened.get_input_details(0), opened.get_output_details(0)
+        allocated = _allocations(opened)
         self.facts = {
             "inputs": [self._describe(details[0])] * self._count(opened.get_input_details),
             "outputs": [self._describe(details[1])] * self._count(opened.get_output_details),
             "stateful": self._module.count_resource_variables(model) > 0,
-            "arena_bytes": _allocations(opened).get("total"),
+            "arena_bytes": allocated.get("total"),
+            "arena_persistent_bytes": allocated.get("tail"),
         }
         self._interpreter = opened
         return self.facts
@@ -315,6 +404,21 @@ class _Micro:
     def _describe(detail: dict[str, Any]) -> dict[str, Any]:
         steps = detail["quantization_parameters"]
         return _tensor("", detail["shape"], detail["dtype"], steps["scales"], steps["zero_points"])
+
+
+def _larger_than_the_limit(tensors: list[dict[str, Any]]) -> bool:
+    """Whether a single tensor needs more address space than this process may use."""
+    import math
+    import resource
+
+    import numpy as np
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    sizes = [
+        math.prod(map(int, tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
+        for tensor in tensors
+    ]
+    return limit != resource.RLIM_INFINITY and max(sizes, default=0) > limit
 
 
 def _allocations(interpreter: Any) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,80 @@ def dense(weights: np.ndarray, bias: np.ndarray, shape: tuple[int, ...] | None =
         ),
     )
     return _packed(tree)
+
+
+def endless(shape: tuple[int, ...] = (8, 8, 1), classes: int = 10) -> bytes:
+    """A float32 classifier that loops for ever on every input (1, *shape): while x >= x, x stays x + x."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    full = (1, *shape)
+    axes = np.arange(len(full), dtype=np.int32)
+    weights = np.zeros((classes, math.prod(shape)), np.float32)
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    loop = schema.WhileOptionsT()
+    loop.condSubgraphIndex, loop.bodySubgraphIndex = 1, 2
+    main = [("float32", full, None), ("float32", weights.shape, weights)]
+    main += [("float32", full, None), ("float32", (1, classes), None)]
+    condition = [("float32", full, None), ("int32", axes.shape, axes)]
+    condition += [("float32", (), None), ("bool", (), None)]
+    dense_layer = (builtin.FULLY_CONNECTED, kinds.FullyConnectedOptions)
+    return _graphs(
+        schema,
+        [
+            (
+                main,
+                [
+                    (builtin.WHILE, kinds.WhileOptions, loop, [0], [2]),
+                    (*dense_layer, schema.FullyConnectedOptionsT(), [2, 1], [3]),
+                ],
+            ),
+            (
+                condition,
+                [
+                    (builtin.SUM, kinds.ReducerOptions, schema.ReducerOptionsT(), [0, 1], [2]),
+                    (
+                        builtin.GREATER_EQUAL,
+                        kinds.GreaterEqualOptions,
+                        schema.GreaterEqualOptionsT(),
+                        [2, 2],
+                        [3],
+                    ),
+                ],
+            ),
+            (
+                [("float32", full, None), ("float32", full, None)],
+                [(builtin.ADD, kinds.AddOptions, schema.AddOptionsT(), [0, 0], [1])],
+            ),
+        ],
+    )
+
+
+def enormous(shape: tuple[int, ...] = (8, 8, 1), classes: int = 10) -> bytes:
+    """A float32 classifier (1, *shape) to (1, classes) that needs 4 GiB between input and output."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    full, wide = (1, *shape), (1 << 24, math.prod(shape))
+    flat, target = np.array([1, wide[1]], np.int32), np.array(wide, np.int32)
+    weights = np.zeros((classes, wide[1]), np.float32)
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    reshape = schema.ReshapeOptionsT()
+    reshape.newShape = flat
+    tensors = [
+        *[("float32", full, None), ("int32", (2,), flat), ("float32", (1, wide[1]), None)],
+        *[("int32", (2,), target), ("float32", wide, None), ("int32", (1,), np.zeros(1, np.int32))],
+        *[("float32", (1, wide[1]), None), ("float32", weights.shape, weights)],
+        ("float32", (1, classes), None),
+    ]
+    keep = schema.ReducerOptionsT()
+    keep.keepDims = True
+    dense_layer = (builtin.FULLY_CONNECTED, kinds.FullyConnectedOptions)
+    operators = [
+        (builtin.RESHAPE, kinds.ReshapeOptions, reshape, [0, 1], [2]),
+        (builtin.BROADCAST_TO, kinds.BroadcastToOptions, schema.BroadcastToOptionsT(), [2, 3], [4]),
+        (builtin.MEAN, kinds.ReducerOptions, keep, [4, 5], [6]),
+        (*dense_layer, schema.FullyConnectedOptionsT(), [6, 7], [8]),
+    ]
+    return _graphs(schema, [(tensors, operators)])
 
 
 def with_second_output(schema: Any, tree: Any) -> None:
@@ -139,6 +214,43 @@ def _tree(
     graph.operators, graph.name = [step], b"main"
     tree.operatorCodes, tree.subgraphs = [code], [graph]
     return tree
+
+
+def _graphs(schema: Any, graphs: list[tuple[list[Any], list[Any]]]) -> bytes:
+    """A model of several subgraphs, each from its first tensor to its last.
+
+    Tensors are (type, shape, values or None), operators (code, kind of options, options, inputs, outputs).
+    """
+    tree = schema.ModelT()
+    tree.version, tree.description = 3, b"test"
+    tree.buffers, tree.operatorCodes, tree.subgraphs = [schema.BufferT()], [], []
+    for number, (tensors, operators) in enumerate(graphs):
+        graph = schema.SubGraphT()
+        graph.name, graph.tensors, graph.operators = f"g{number}".encode(), [], []
+        for index, (dtype, shape, values) in enumerate(tensors):
+            tensor = schema.TensorT()
+            tensor.name, tensor.shape = f"g{number}t{index}".encode(), np.array(shape, np.int32)
+            tensor.type, tensor.buffer = {**_CODES, "int32": 2, "bool": 6}[dtype], 0
+            if values is not None:
+                buffer = schema.BufferT()
+                buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+                tree.buffers.append(buffer)
+                tensor.buffer = len(tree.buffers) - 1
+            graph.tensors.append(tensor)
+        for named, kind, options, inputs, outputs in operators:
+            code, step = schema.OperatorCodeT(), schema.OperatorT()
+            code.builtinCode = named
+            code.version = 2 if named == schema.BuiltinOperator.BROADCAST_TO else 1
+            code.deprecatedBuiltinCode = min(named, 127)
+            tree.operatorCodes.append(code)
+            step.opcodeIndex = len(tree.operatorCodes) - 1
+            step.builtinOptionsType, step.builtinOptions = kind, options
+            step.inputs, step.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+            graph.operators.append(step)
+        graph.inputs = np.array([0], np.int32)
+        graph.outputs = np.array([len(tensors) - 1], np.int32)
+        tree.subgraphs.append(graph)
+    return _packed(tree)
 
 
 def _packed(tree: Any) -> bytes:
