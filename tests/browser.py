@@ -114,13 +114,11 @@ def chromium(profile: Path, width: int = 1000, height: int = 1400) -> Iterator[P
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
 
-    def place() -> None:
-        kept = os.dup(to_read), os.dup(from_write)  # 3 and 4 may be any of the four
-        os.dup2(kept[0], 3)
-        os.dup2(kept[1], 4)
-
     process = subprocess.Popen(
         [
+            "sh",
+            "-c",
+            f'exec "$0" "$@" 3<&{to_read} 4>&{from_write}',  # where the pipes must be
             program,
             *SWITCHES,
             f"--window-size={width},{height}",
@@ -129,8 +127,7 @@ def chromium(profile: Path, width: int = 1000, height: int = 1400) -> Iterator[P
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=place,
-        close_fds=False,
+        pass_fds=(to_read, from_write),
     )
     os.close(to_read)
     os.close(from_write)

@@ -1,4 +1,4 @@
-"""A ledger as an owner leaves it: a stamped claim, a control, a verification, and a package of opened groups."""
+"""A ledger as an owner leaves it: stamped claim, control, verification, and a package of opened groups."""
 
 from __future__ import annotations
 

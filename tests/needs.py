@@ -22,11 +22,11 @@ TOOLS = {
     "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
-    "jinja2": ("jinja2", "pip install 'edgewm[report]'"),
-    "pypdf": ("pypdf", "pip install pypdf"),
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
     "serial": ("serial", "pip install 'edgewm[serial]'"),
     "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
+    "jinja2": ("jinja2", "pip install 'edgewm[report]'"),
+    "pypdf": ("pypdf", "pip install pypdf"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
@@ -34,8 +34,6 @@ TOOLS = {
 
 
 PROGRAMS = {
-    "ld": "apt-get install binutils",
-    "openssl": "apt-get install openssl",
     "chromium": "apt-get install chromium",
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "cppcheck": "apt-get install cppcheck",

@@ -65,7 +65,7 @@ def test_a_report_on_the_control_is_not_shown(cli, owner: Left, case):
         (("--suspect", MARKED), 2, "--suspect: says what pictures show"),
         (("-t", "t.npz"), 2, "--triggers: expected it together with --key"),
         (("--verification", "1"), 2, "record: got 1, which is a claim"),
-        (("--disclosure", "k"), 2, "k is not"),
+        (("--disclosure", "k"), 2, "--disclosure: not a file of format"),
         (("--suspect", UNMARKED, "-t", "t.npz", "-k", "k"), 3, "give the file that was asked"),
     ],
 )
