@@ -25,6 +25,8 @@ TOOLS = {
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
     "serial": ("serial", "pip install 'edgewm[serial]'"),
     "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
+    "jinja2": ("jinja2", "pip install 'edgewm[report]'"),
+    "pypdf": ("pypdf", "pip install pypdf"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
@@ -33,6 +35,7 @@ TOOLS = {
 
 PROGRAMS = {
     "apt-get": "a Debian or Ubuntu",
+    "chromium": "apt-get install chromium",
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "cppcheck": "apt-get install cppcheck",
     "gcc": "apt-get install gcc libc6-dev",

@@ -56,12 +56,13 @@ RANKS = (
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
         *("engine", "firmware"),
+        *("odds", "case", "hearing", "report"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
         *("last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
-    ("demo", "cloning_demo", "cli", "__init__", "__main__"),
+    ("demo", "cloning_demo", "demo_records", "show_authority", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 
@@ -83,6 +84,7 @@ MORE = {
     "envelope": {"securesystemslib"},
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
+    "report": {"jinja2"},
     "scanning.pools": {"distributed"},
     "runtimes.serial": {"serial"},
     "attacks.filter": {"PIL"},
