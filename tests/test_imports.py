@@ -36,6 +36,7 @@ RANKS = (
         *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
         *("layers", "dead_channels"),
         *("weight_layouts", "weight_windows"),
+        *("sounds",),
     ),
     ("patterns", "runtimes", "adapters", "containers"),
     (
