@@ -51,7 +51,8 @@ def demo(
     with steps(visible=not as_json) as say:
         say("import TensorFlow")
         import_tensorflow_quietly("demo")
-        from ..demo import Authority, run_demo
+        from ..demo import run_demo
+        from ..demo_records import Authority
         from ..key import new_key
 
         authority = Authority(url=url, roots=roots) if url or roots else None
