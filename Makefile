@@ -12,7 +12,7 @@ DEMO_OUT ?= demo
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[train,tflite-runtime,tflm,records,cluster,plots,demo,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[train,tflite-runtime,tflm,records,onnx,cluster,plots,demo,dev]'
 	touch $@
 
 demo: $(VENV)/ready

@@ -28,16 +28,20 @@ if TYPE_CHECKING:
     from .contract import Session as Session
 
 NOT_PLUGINS = (
+    "asked",
     "begin",
     "child",
     "contract",
     "early",
     "label_rule",
     "nursery",
+    "other_engines",
+    "placing",
     "probe",
     "process",
     "sandbox",
     "session",
+    "tflite_engines",
     "worker",
 )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..artifact import Tensor
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
 from . import Engine, ModelFacts
+from .placing import file_of
 from .process import Process, Spawned, clean
 from .session import NUMBERS, ChildSession, unsuitable
 
@@ -32,10 +33,15 @@ _NOT_ON_TFLM = (
     ("UInt8 was not true. Node DEQUANTIZE", _FLOAT16),
 )
 """What TFLM prints of a whole storage format that it leaves out, and what that means."""
+PROBED = ("litert", "tflite_runtime", "tflm")
+"""Engines that run the probe, a `.tflite`."""
 INSTALL = {
     "litert": "pip install ai-edge-litert",
     "tflite_runtime": "pip install 'edgewm[tflite-runtime]'",
     "tflm": "pip install 'edgewm[tflm]'",
+    "onnxruntime": "pip install 'edgewm[onnx]'",
+    "keras": "pip install 'edgewm[train]'",
+    "savedmodel": "pip install 'edgewm[train]'",
 }
 """What brings each interpreter; tflite-micro has pre-releases only, which pip takes through the extra."""
 
@@ -75,6 +81,21 @@ def start(
     process = Process(engine, origin=origin, memory_mib=memory_mib, timeout_s=timeout_s)
     process.send(request)
     return Child(engine, process, memory_mib)
+
+
+def tensors(runtime: Any) -> dict[str, Any]:
+    """Which tensors are asked, and in how many frames, as worker.py's options.
+
+    Raises:
+        BadInput: a number that is none.
+    """
+    chosen = {name: getattr(runtime, name) for name in ("input", "output", "frames")}
+    for name, number in chosen.items():
+        if number is not None and number < (1 if name == "frames" else 0):
+            raise BadInput(
+                f"--on: got {name}={number}, expected {'1' if name == 'frames' else '0'} or more"
+            )
+    return chosen
 
 
 def ask_raw(
@@ -133,6 +154,9 @@ class Child:
         Raises:
             RuntimeUnavailable: the interpreter does not run the probe, which it is known to run.
         """
+        if self._engine not in PROBED:
+            self.ready()
+            return "unknown"  # there is no probe in its format
         if self._arithmetic is None:
             from . import probe
 
@@ -156,9 +180,7 @@ class Child:
         """
         try:
             if not model:
-                raise BadInput(
-                    f"{self._engine}: got no model, expected the bytes of a .tflite file"
-                )
+                raise BadInput(f"{self._engine}: got no model, expected the bytes of a model file")
             arithmetic = self.arithmetic()
             facts = self.load(model)
         except BaseException:
@@ -173,17 +195,21 @@ class Child:
         Raises:
             ModelRefused: it does not; unless the reason is a crash, the worker goes on.
         """
-        self._process.send({"op": "open"}, model)
-        self.ready()
-        reply, _ = self._process.receive()
-        self._raise_error(reply)
+        with file_of(self._engine, model) as path:
+            if path is None:
+                self._process.send({"op": "open"}, model)
+            else:
+                self._process.send({"op": "open", "path": path})
+            self.ready()
+            reply, _ = self._process.receive()
+        self._raise_error(reply, _other_format(self._engine, model) if "error" in reply else "")
         try:
             facts = ModelFacts(
                 inputs=tuple(_tensor(entry) for entry in reply["inputs"]),
                 outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
                 arena_bytes=None if reply["arena_bytes"] is None else int(reply["arena_bytes"]),
             )
-            reason = unsuitable(facts, bool(reply["stateful"]))
+            reason = unsuitable(facts, self._engine)
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
         if reason:
@@ -233,7 +259,7 @@ class Child:
         """Kill the worker; harmless when done already."""
         self._process.close()
 
-    def _raise_error(self, reply: dict[str, Any]) -> None:
+    def _raise_error(self, reply: dict[str, Any], advice: str = "") -> None:
         """Turn an error reply into ModelRefused; the worker itself goes on."""
         printed = self._process.said(lines=2)  # the reason, then the operator that it stopped
         if "error" not in reply:
@@ -243,7 +269,7 @@ class Child:
                 f"{self._engine}: needs more than memory_mib={self._memory_mib}",
                 how="out_of_memory",
             )
-        text = clean(reply.get("text")) + (f" ({printed})" if printed else "")
+        text = clean(reply.get("text")) + (f" ({printed})" if printed else "") + advice
         if self._engine == "tflm":
             text = next((f"{why}: {text}" for sign, why in _NOT_ON_TFLM if sign in text), text)
         raise ModelRefused(f"{self._engine}: {text}")
@@ -260,6 +286,23 @@ class Child:
                 "pip install 'numpy<2', or name an environment that has it with python="
             )
         return f"{self._engine}: does not run the probe: {text}"
+
+
+def _other_format(engine: str, model: bytes) -> str:
+    """What else a file is that an interpreter of `.tflite` refused; empty when nothing is known."""
+    if engine not in PROBED or model[4:8] == b"TFL3":
+        return ""
+    from ..content import of_bytes
+    from ..model_formats import format_of
+
+    found = format_of(of_bytes(model))
+    if not found and model[:4] == b"PK\x03\x04" and b"saved_model.pb" in model:
+        found = "savedmodel"
+    if not found:
+        return ""
+    reader = {"onnx": "onnxruntime"}.get(found, found)
+    more = f": --on {reader}" if reader in INSTALL else ", which nothing here reads"
+    return f"; the file is {found}{more}"
 
 
 def _tensor(entry: dict[str, Any]) -> Tensor:

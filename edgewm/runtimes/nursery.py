@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import ModelRefused, RuntimeUnavailable
 from . import early, probe
-from .child import Child
+from .child import PROBED, Child
 from .process import Process, Spawned
 
 LIFETIMES = 10
@@ -111,7 +111,9 @@ class Nursery:
         memory_mib = int(request["memory_mib"])
         try:
             process = Process(name, origin=origin, memory_mib=memory_mib, timeout_s=START_S)
-            process.send({**request, "nursery": True}, probe.load().model)
+            process.send(
+                {**request, "nursery": True}, probe.load().model if name in PROBED else b""
+            )
             Child(name, process, memory_mib).ready()  # refuses what is not installed
         except BaseException:
             ours.close()

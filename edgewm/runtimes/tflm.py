@@ -24,6 +24,12 @@ class TFLM:
 
     arena_kib: int = 256
     """First arena tried, in KiB; what a model took is in the session's facts."""
+    input: int | None = None
+    """Number of the input that takes the questions, of several; the others are held at zero."""
+    output: int | None = None
+    """Number of the output that has the scores, of several."""
+    frames: int = 1
+    """Pieces in which a streaming model takes one question, along its first axis."""
     python: str | None = None
     """Another environment's python with numpy and tflite-micro; none for this one."""
     memory_mib: int = 2048
@@ -33,11 +39,11 @@ class TFLM:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import start
+        from .child import start, tensors
 
         return start(
             "tflm",
-            {"arena_kib": self.arena_kib},
+            {"arena_kib": self.arena_kib, **tensors(self)},
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
