@@ -28,16 +28,16 @@ def tensor(name: str, shape: Any, dtype: Any, scales: Any, zero_points: Any) -> 
 
 
 def asked_of(
-    inputs: list[dict[str, Any]], outputs: list[dict[str, Any]], options: dict[str, Any]
+    inputs: list[dict[str, Any]], outputs: list[dict[str, Any]], choice: dict[str, Any]
 ) -> tuple[Asked | None, dict[str, Any]]:
     """How a model is asked, None when nothing says so yet, and the facts that the parent is told.
 
     Raises:
-        ValueError: `options` name a tensor that is not there, or frames that do not fit.
+        ValueError: `choice` names a tensor that is not there, or frames that do not fit.
     """
-    give = _chosen("input", inputs, options)
-    take = _chosen("output", outputs, options)
-    frames = int(options.get("frames", 1))
+    give = _chosen("input", inputs, choice)
+    take = _chosen("output", outputs, choice)
+    frames = int(choice.get("frames", 1))
     facts = {
         "inputs": inputs if give is None else [inputs[give]],
         "outputs": outputs if take is None else [outputs[take]],
@@ -54,8 +54,8 @@ def asked_of(
     return Asked(inputs, outputs, (give, take, frames)), facts
 
 
-def _chosen(word: str, tensors: list[dict[str, Any]], options: dict[str, Any]) -> int | None:
-    named = options.get(word)
+def _chosen(word: str, tensors: list[dict[str, Any]], choice: dict[str, Any]) -> int | None:
+    named = choice.get(word)
     if named is None:
         return 0 if len(tensors) == 1 else None
     if not 0 <= int(named) < len(tensors):

@@ -53,6 +53,7 @@ def start(
     python: str | None = None,
     memory_mib: int = 2048,
     timeout_s: float = 60.0,
+    choice: dict[str, Any] | None = None,
     nursery: Nursery | None = None,
 ) -> Child:
     """Start a worker that begins to import `engine` (litert, tflite_runtime, tflm) at once.
@@ -63,6 +64,7 @@ def start(
         python: another environment's python, 3.9 or later with numpy; None for this one.
         memory_mib: address space that the worker may use, in MiB.
         timeout_s: seconds that starting, opening or one batch of answers may take.
+        choice: which tensors of a model are asked, see `choice`.
         nursery: where to take the worker from, which has imported the interpreter before.
 
     Raises:
@@ -77,19 +79,21 @@ def start(
     request |= {"memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S}
     origin = Spawned(python or sys.executable)
     if nursery is not None:
-        return nursery.child(origin.python, request, timeout_s)
+        return nursery.child(origin.python, request, timeout_s, choice)
     process = Process(engine, origin=origin, memory_mib=memory_mib, timeout_s=timeout_s)
     process.send(request)
-    return Child(engine, process, memory_mib)
+    return Child(engine, process, memory_mib, choice=choice)
 
 
-def tensors(runtime: Any) -> dict[str, Any]:
-    """Which tensors are asked, and in how many frames, as worker.py's options.
+def choice(runtime: Any) -> dict[str, Any]:
+    """Which tensors of a model are asked, and in how many frames, as worker.py takes it.
 
     Raises:
         BadInput: a number that is none.
     """
-    chosen = {name: getattr(runtime, name) for name in ("input", "output", "frames")}
+    chosen: dict[str, Any] = {
+        name: getattr(runtime, name) for name in ("input", "output", "frames")
+    }
     for name, number in chosen.items():
         if number is not None and number < (1 if name == "frames" else 0):
             raise BadInput(
@@ -118,7 +122,13 @@ class Child:
     spends: ClassVar[bool] = False
 
     def __init__(
-        self, engine: str, process: Process, memory_mib: int, arithmetic: str | None = None
+        self,
+        engine: str,
+        process: Process,
+        memory_mib: int,
+        *,
+        arithmetic: str | None = None,
+        choice: dict[str, Any] | None = None,
     ) -> None:
         self.isolation: tuple[str, ...] = ()
         """The restrictions that took hold, known once it is ready."""
@@ -126,7 +136,7 @@ class Child:
         self._engine, self._process, self._memory_mib = engine, process, memory_mib
         self._numpy_version = ""
         self._ready = False
-        self._arithmetic = arithmetic
+        self._arithmetic, self._choice = arithmetic, choice or {}
 
     def ready(self) -> None:
         """Wait until the interpreter is imported and the process restricted.
@@ -182,24 +192,24 @@ class Child:
             if not model:
                 raise BadInput(f"{self._engine}: got no model, expected the bytes of a model file")
             arithmetic = self.arithmetic()
-            facts = self.load(model)
+            facts = self.load(model, self._choice)
         except BaseException:
             self.close()
             raise
         engine = Engine(name=self._engine, version=self.version, arithmetic=arithmetic)
         return ChildSession(self, facts, engine)
 
-    def load(self, model: bytes) -> ModelFacts:
-        """Have the worker open `model` in place of what it had open.
+    def load(self, model: bytes, choice: dict[str, Any] | None = None) -> ModelFacts:
+        """Have the worker open `model`, asked by `choice`, in place of what it had open.
 
         Raises:
             ModelRefused: it does not; unless the reason is a crash, the worker goes on.
         """
         with file_of(self._engine, model) as path:
             if path is None:
-                self._process.send({"op": "open"}, model)
+                self._process.send({"op": "open", "choice": choice or {}}, model)
             else:
-                self._process.send({"op": "open", "path": path})
+                self._process.send({"op": "open", "choice": choice or {}, "path": path})
             self.ready()
             reply, _ = self._process.receive()
         self._raise_error(reply, _other_format(self._engine, model) if "error" in reply else "")

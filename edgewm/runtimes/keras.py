@@ -37,14 +37,15 @@ class Keras:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load it and return at once; not from `nursery`: its threads would not survive a fork."""
-        from .child import start, tensors
+        from .child import choice, start
 
         return start(
             "keras",
-            tensors(self),
+            {},
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
         )
 
     def open(self, model: bytes | None) -> Session:

@@ -40,14 +40,15 @@ class LiteRT:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import start, tensors
+        from .child import choice, start
 
         return start(
             "litert",
-            {"threads": self.threads, "delegate": self.delegate, **tensors(self)},
+            {"threads": self.threads, "delegate": self.delegate},
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
             nursery=nursery,
         )
 

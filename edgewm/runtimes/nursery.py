@@ -39,7 +39,13 @@ class Nursery:
         self._control: socket.socket | None = None
         self._arithmetic: str | None = None
 
-    def child(self, python: str, request: dict[str, Any], timeout_s: float) -> Child:
+    def child(
+        self,
+        python: str,
+        request: dict[str, Any],
+        timeout_s: float,
+        choice: dict[str, Any] | None = None,
+    ) -> Child:
         """A worker that nobody has used; `request` is what `child.start` sends to one of its own.
 
         Raises:
@@ -53,7 +59,7 @@ class Nursery:
                 self._arithmetic = first.arithmetic()
             finally:
                 first.close()
-        return self._fork(timeout_s)
+        return self._fork(timeout_s, choice)
 
     def take(self) -> tuple[int, list[int]]:
         """As `process.Origin`."""
@@ -120,10 +126,11 @@ class Nursery:
             raise
         self._request, self._process, self._control = request, process, ours
 
-    def _fork(self, timeout_s: float) -> Child:
+    def _fork(self, timeout_s: float, choice: dict[str, Any] | None = None) -> Child:
         name, memory_mib = str(self._request["engine"]), int(self._request["memory_mib"])
         process = Process(name, origin=self, memory_mib=memory_mib, timeout_s=START_S)
-        child = Child(name, process, memory_mib, self._arithmetic)
+        known = self._arithmetic
+        child = Child(name, process, memory_mib, arithmetic=known, choice=choice)
         child.ready()
         process.limit(timeout_s, lifetime_s=LIFETIMES * timeout_s)
         return child

@@ -39,14 +39,15 @@ class ONNXRuntime:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load it and return at once; not from `nursery`: its threads would not survive a fork."""
-        from .child import start, tensors
+        from .child import choice, start
 
         return start(
             "onnxruntime",
-            {"threads": self.threads, **tensors(self)},
+            {"threads": self.threads},
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
         )
 
     def open(self, model: bytes | None) -> Session:

@@ -33,15 +33,15 @@ class Onnx:
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         import onnxruntime
 
-        self._module, self._options = onnxruntime, options
+        self._module, self._threads = onnxruntime, int(options.get("threads", 1))
         self.version = str(onnxruntime.__version__)
         self.facts: dict[str, Any] = {}
         self._session: Any = None
 
-    def open(self, model: bytes) -> dict[str, Any]:
+    def open(self, model: bytes, choice: dict[str, Any]) -> dict[str, Any]:
         self._session = None
         settings = self._module.SessionOptions()
-        settings.intra_op_num_threads = int(self._options.get("threads", 1))
+        settings.intra_op_num_threads = self._threads
         settings.inter_op_num_threads = 1
         settings.log_severity_level = 4
         try:
@@ -54,7 +54,7 @@ class Onnx:
         self._asked, self.facts = asked_of(
             [_onnx_tensor(one) for one in opened.get_inputs()],
             [_onnx_tensor(one) for one in opened.get_outputs()],
-            self._options,
+            choice,
         )
         self._session = opened
         return self.facts
@@ -89,18 +89,18 @@ class Keras:
         import keras
         import tensorflow as tf
 
-        self._keras, self._tf, self._options = keras, tf, options
+        self._keras, self._tf = keras, tf
         self.version = str(keras.__version__)
         self.facts: dict[str, Any] = {}
         self._model: Any = None
 
-    def open(self, path: str) -> dict[str, Any]:
+    def open(self, path: str, choice: dict[str, Any]) -> dict[str, Any]:
         self._model = None
         opened = self._keras.saving.load_model(path, compile=False, safe_mode=True)
         self._asked, self.facts = asked_of(
             [_keras_tensor(one) for one in opened.inputs or []],
             [_keras_tensor(one) for one in opened.outputs or []],
-            self._options,
+            choice,
         )
         self._stateful = [
             layer for layer in opened._flatten_layers() if getattr(layer, "stateful", False)
@@ -138,12 +138,12 @@ class SavedModel:
         _quiet()
         import tensorflow as tf
 
-        self._tf, self._options = tf, options
+        self._tf = tf
         self.version = str(tf.__version__)
         self.facts: dict[str, Any] = {}
         self._signature: Any = None
 
-    def open(self, path: str) -> dict[str, Any]:
+    def open(self, path: str, choice: dict[str, Any]) -> dict[str, Any]:
         self._signature = None
         held = self._tf.saved_model.load(path)
         signatures = dict(held.signatures)
@@ -157,7 +157,7 @@ class SavedModel:
         self._asked, self.facts = asked_of(
             [_tensorflow_tensor(name, takes[name]) for name in self._takes],
             [_tensorflow_tensor(name, gives[name]) for name in self._gives],
-            self._options,
+            choice,
         )
         self._held, self._signature = held, signature  # the one dies with the other
         return self.facts

@@ -23,7 +23,7 @@ class Lite:
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         import importlib
 
-        package, self._options = _PACKAGES[name], options
+        package = _PACKAGES[name]
         self._module = importlib.import_module(package + ".interpreter")
         self.version = str(importlib.import_module(package).__version__)
         self._arguments: dict[str, Any] = {"num_threads": int(options.get("threads", 1))}
@@ -36,7 +36,7 @@ class Lite:
         self.facts: dict[str, Any] = {}
         self._interpreter: Any = None
 
-    def open(self, model: bytes) -> dict[str, Any]:
+    def open(self, model: bytes, choice: dict[str, Any]) -> dict[str, Any]:
         self._interpreter = None
         opened = self._started(model)
         operators = {detail["op_name"] for detail in opened._get_ops_details()}
@@ -47,7 +47,7 @@ class Lite:
         self._asked, self.facts = asked_of(
             [self._describe(detail) for detail in inputs],
             [self._describe(detail) for detail in outputs],
-            self._options,
+            choice,
         )
         self._interpreter = opened
         return self.facts
@@ -108,12 +108,11 @@ class Micro:
 
         self._module = runtime
         self.version = str(_version.__version__)
-        self._options = options
         self._arena_bytes = int(options.get("arena_kib", 256)) << 10
         self.facts: dict[str, Any] = {}
         self._interpreter: Any = None
 
-    def open(self, model: bytes) -> dict[str, Any]:
+    def open(self, model: bytes, choice: dict[str, Any]) -> dict[str, Any]:
         self._interpreter = None
         opened = self._allocate(model)
         resources = self._module.count_resource_variables(model) > 0
@@ -121,7 +120,7 @@ class Micro:
         self._asked, self.facts = asked_of(
             self._described(opened.get_input_details),
             self._described(opened.get_output_details),
-            self._options,
+            choice,
         )
         self.facts["arena_bytes"] = _allocations(opened).get("total")
         self._interpreter = opened

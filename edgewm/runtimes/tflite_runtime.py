@@ -38,14 +38,15 @@ class TFLiteRuntime:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import start, tensors
+        from .child import choice, start
 
         return start(
             "tflite_runtime",
-            {"threads": self.threads, **tensors(self)},
+            {"threads": self.threads},
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
             nursery=nursery,
         )
 

@@ -39,14 +39,15 @@ class TFLM:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import start, tensors
+        from .child import choice, start
 
         return start(
             "tflm",
-            {"arena_kib": self.arena_kib, **tensors(self)},
+            {"arena_kib": self.arena_kib},
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
             nursery=nursery,
         )
 

@@ -8,7 +8,7 @@ sandbox.py, asked.py and *_engines.py travel with it. Requests and replies are f
 
     start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, isolation}
             {..., nursery: true} + a model of ours           -> {version, numpy}, then forks: see `_nurse`
-    open    {path} or model bytes                             -> {inputs, outputs, arena_bytes}
+    open    {choice, path} or {choice} + model bytes         -> {inputs, outputs, arena_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
     trial   {memory_mib}                                     -> {what it could be tried to do: whether it can}
@@ -94,7 +94,7 @@ def _nurse(replies: int, engine: Any, model: bytes) -> int:
     if model:
         import numpy as np
 
-        shape = engine.open(model)["inputs"][0]["shape"][1:]
+        shape = engine.open(model, {})["inputs"][0]["shape"][1:]
         _run(engine, np.zeros((1, *shape), np.float32))
         engine.end()
     _send(replies, {"version": engine.version, "numpy": _numpy_version()})
@@ -205,7 +205,7 @@ def _answer(
     engine: Any, header: dict[str, Any], payload: bytearray
 ) -> tuple[dict[str, Any], bytes]:
     if header["op"] == "open":
-        return engine.open(header.get("path") or bytes(payload)), b""
+        return engine.open(header.get("path") or bytes(payload), header.get("choice", {})), b""
     if header["op"] == "trial":
         return _neighbour("sandbox").trial(header["memory_mib"]), b""
     if header["op"] == "run":
