@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..artifact import Tensor
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
 from . import Engine, ModelFacts
-from .placing import file_of
+from .placing import GRAPH, file_of
 from .process import Process, Spawned, clean
 from .session import NUMBERS, ChildSession, unsuitable
 
@@ -302,12 +302,20 @@ def _other_format(engine: str, model: bytes) -> str:
     """What else a file is that an interpreter of `.tflite` refused; empty when nothing is known."""
     if engine not in PROBED or model[4:8] == b"TFL3":
         return ""
+    import io
+    import zipfile
+
     from ..content import of_bytes
-    from ..model_formats import format_of
+    from ..model_formats import format_of, format_of_members
 
     found = format_of(of_bytes(model))
-    if not found and model[:4] == b"PK\x03\x04" and b"saved_model.pb" in model:
-        found = "savedmodel"
+    if not found and model[:4] == b"PK\x03\x04":
+        try:
+            with zipfile.ZipFile(io.BytesIO(model)) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return ""
+        found = "savedmodel" if GRAPH in names else format_of_members(names)
     if not found:
         return ""
     reader = {"onnx": "onnxruntime"}.get(found, found)

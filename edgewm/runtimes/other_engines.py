@@ -123,7 +123,7 @@ class Keras:
             given = self._call([self._tf.constant(value) for value in values])
             return [part.numpy() for part in self._tf.nest.flatten(given)]
 
-        return self._asked.ask(sample, infer)
+        return _told(lambda: self._asked.ask(sample, infer))
 
 
 def _keras_tensor(one: Any) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class SavedModel:
             given = self._signature(**named)
             return [given[name].numpy() for name in self._gives]
 
-        return self._asked.ask(sample, infer)
+        return _told(lambda: self._asked.ask(sample, infer))
 
 
 def _tensorflow_tensor(name: str, one: Any) -> dict[str, Any]:
@@ -180,6 +180,14 @@ def _tensorflow_tensor(name: str, one: Any) -> dict[str, Any]:
         raise ValueError(f"has a tensor of any shape, {name}")
     shape = [-1 if d is None else d for d in one.shape]
     return dict(tensor(name, shape, one.dtype.as_numpy_dtype, [], []))
+
+
+def _told(ask: Any) -> Any:
+    """What `ask` gives; TensorFlow's errors are of no common kind and keep their text to themselves."""
+    try:
+        return ask()
+    except Exception as error:
+        raise RuntimeError(str(getattr(error, "message", "")) or repr(error)) from None
 
 
 def _quiet() -> None:
