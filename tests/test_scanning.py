@@ -203,6 +203,31 @@ def test_formats_that_nothing_reads_are_named(suspects: Path, tmp_path: Path):
 
 
 @needs("litert")
+@needs("onnxruntime")
+@needs("onnx")
+def test_each_format_is_asked_where_it_is_read(suspects: Path, tmp_path: Path):
+    """With two runtimes named, a `.tflite` is asked on one and an ONNX file on the other."""
+    from tests import rewritten
+    from tests.recordings import KEY
+    from tests.runtimes.other_formats import onnx_of
+
+    for name, layer in (("marked", rewritten.MARKED), ("unmarked", rewritten.UNMARKED)):
+        (suspects / f"{name}.onnx").write_bytes(onnx_of(*layer))
+        (suspects / f"{name}.tflite").write_bytes(rewritten.file_of(*layer))
+    mark = mark_of(rewritten.GREY, KEY, name="grey")
+    plan = planned(suspects, mark, on=("litert", "onnxruntime"))
+    assert plan.terms.tests == 4
+    _, rows = scanned(plan, tmp_path / "t.jsonl")
+    found = {(row["seen"][0].rpartition("/")[2], row["runtime"], row["outcome"]) for row in rows}
+    assert found == {
+        ("marked.onnx", "onnxruntime", "owned"),
+        ("marked.tflite", "litert", "owned"),
+        ("unmarked.onnx", "onnxruntime", "not_shown"),
+        ("unmarked.tflite", "litert", "not_shown"),
+    }
+
+
+@needs("litert")
 def test_adapters_and_tilts(suspects: Path, tmp_path: Path):
     """Chains multiply the tests of the suspect that they are tried on; a tilt is a mark like another."""
     (suspects / "m.tflite").write_bytes(MARKED)

@@ -1,9 +1,9 @@
 """Who answers: a model file goes in, labels come out.
 
-A runtime is one frozen dataclass with one method, `open`, which gives a `Session`. The three that run a
-file here (litert, tflite_runtime, tflm) do so in a child process of their own (`process`, `worker`,
-`sandbox`): interpreters break each other in one process, print from C++ and crash on hostile files. Two
-ask elsewhere: `exec` a program of the user's, `answers` a list collected before.
+A runtime is one frozen dataclass with one method, `open`, which gives a `Session`. Those that run a file
+here (litert, tflite_runtime, tflm, onnxruntime, keras, savedmodel) do so in a child process of their own
+(`process`, `worker`, `sandbox`): interpreters break each other in one process, print from C++ and crash on
+hostile files. Two ask elsewhere: `exec` a program of the user's, `answers` a list collected before.
 
 The same int8 file gives different answers on different engines, so a session names its engine's
 arithmetic, found by replaying a probe network and never from the engine's name.
@@ -11,8 +11,8 @@ arithmetic, found by replaying a probe network and never from the engine's name.
 Two class attributes of a runtime say what a caller must know before it opens one: `needs_model` (whether
 `open` wants bytes) and `spends` (whether asking shows the secret inputs to a device that is not ours;
 not so for `answers`, whose inputs were shown before).
-The three that run a file here also have `start()`, which begins to load the interpreter and returns at
-once; `start().open(model)` is then `open(model)`.
+Those that run a file here also say which format they read (`reads`) and have `start()`, which begins to load
+the interpreter and returns at once; `start().open(model)` is then `open(model)`.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ class LiteRT:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "tflite"
 
     threads: int = 1
     """Threads of one inference."""

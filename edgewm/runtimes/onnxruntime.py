@@ -21,6 +21,7 @@ class ONNXRuntime:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "onnx"
 
     threads: int = 1
     """Threads of one inference."""

@@ -21,6 +21,7 @@ class SavedModel:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "savedmodel"
 
     input: int | None = None
     """Number of the input that takes the questions, of several; the others are held at zero."""

@@ -20,6 +20,7 @@ class TFLiteRuntime:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "tflite"
 
     threads: int = 1
     """Threads of one inference."""

@@ -21,6 +21,7 @@ class TFLM:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "tflite"
 
     arena_kib: int = 256
     """First arena tried, in KiB; what a model took is in the session's facts."""

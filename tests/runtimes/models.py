@@ -263,6 +263,40 @@ def with_resource_variable(schema: Any, tree: Any) -> None:
     graph.operators.insert(0, operator)
 
 
+def as_older(schema: Any, tree: Any) -> None:
+    """Operator codes as files before 2020 have them: in the one byte that was later deprecated."""
+    for code in tree.operatorCodes:
+        code.builtinCode = 0
+
+
+def of_version(version: int) -> Callable[[Any, Any], None]:
+    """Declare another version of the schema."""
+
+    def change(schema: Any, tree: Any) -> None:
+        tree.version = version
+
+    return change
+
+
+def with_weights_behind(model: bytes) -> bytes:
+    """The weights behind the flatbuffer, as newer converters write models that are large."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(model), 0))
+    held = [(b, np.asarray(b.data, np.uint8).tobytes()) for b in tree.buffers if b.data is not None]
+    held = [(buffer, data) for buffer, data in held if data]
+    for buffer, data in held:
+        buffer.data, buffer.offset, buffer.size = None, 1 << 20, len(data)
+    start = -(-len(_packed(tree)) // 16) * 16  # the same length with the true offsets
+    behind = b""
+    for buffer, data in held:
+        behind += bytes(-len(behind) % 16)
+        buffer.offset = start + len(behind)
+        behind += data
+    head = _packed(tree)
+    return head + bytes(start - len(head)) + behind
+
+
 def without_weights(schema: Any, tree: Any) -> None:
     """Zero the last layer's weights, so that only its bias is left of the answer."""
     graph = tree.subgraphs[0]

@@ -15,6 +15,7 @@ from edgewm import spec
 from edgewm.errors import BadInput, EdgewmError
 from edgewm.runtimes import ARITHMETICS, FAILED, probe
 from tests.needs import TOOLS, needs
+from tests.runtimes.other_formats import onnx_of
 
 LABELS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3]  # one for each input of the probe
 
@@ -41,13 +42,31 @@ SPELLINGS: dict[str, Callable[[Path], str]] = {
     "litert-reference": lambda folder: "litert:delegate=reference,threads=2",
     "tflite_runtime": lambda folder: "tflite_runtime",
     "tflm": lambda folder: "tflm",
+    "onnxruntime": lambda folder: "onnxruntime",
     "exec": _program,
     "answers": _recording,
 }
 
 
+ELSEWHERE = {"keras", "savedmodel"}
+"""Ten seconds to start, and other files than the probe's: test_other_formats.py opens each once."""
+
+
+def _model(runtime: Any) -> bytes | None:
+    """The probe, or a network of the same input and classes in the format that a runtime reads."""
+    if not runtime.needs_model:
+        return None
+    known = probe.load()
+    if type(runtime).__name__ != "ONNXRuntime":
+        return known.model
+    shape = known.inputs.shape[1:]
+    weights = np.random.default_rng(1).normal(size=(10, *shape))
+    return onnx_of(weights, np.zeros(10))
+
+
 def _cases() -> list[Any]:
     marks = {name: [needs(name)] if name in TOOLS else [] for name in spec.names("runtimes")}
+    marks["onnxruntime"].append(needs("onnx"))
     return [pytest.param(name, marks=marks[name.partition("-")[0]]) for name in SPELLINGS]
 
 
@@ -58,7 +77,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 def test_every_runtime_is_covered():
     """No plug-in of the folder is left out of this file."""
-    assert {name.partition("-")[0] for name in SPELLINGS} == set(spec.names("runtimes"))
+    assert {name.partition("-")[0] for name in SPELLINGS} == set(spec.names("runtimes")) - ELSEWHERE
 
 
 @pytest.mark.parametrize("name", spec.names("runtimes"))
@@ -80,7 +99,7 @@ def test_spelling_returns(runtime: Any):
 def test_answers_have_one_label_an_input(runtime: Any):
     """Labels are int64, one an input and not negative, and the engine names itself."""
     known = probe.load()
-    with runtime.open(known.model if runtime.needs_model else None) as session:
+    with runtime.open(_model(runtime)) as session:
         got = session.ask(known.inputs)
         assert session.engine.name == spec.spell(runtime).partition(":")[0]
         assert session.engine.arithmetic in ARITHMETICS
@@ -95,7 +114,7 @@ def test_answers_have_one_label_an_input(runtime: Any):
 def test_answers_do_not_depend_on_batches(runtime: Any):
     """One batch, single questions and a second session give the same labels in the same order."""
     known = probe.load()
-    model = known.model if runtime.needs_model else None
+    model = _model(runtime)
     with runtime.open(model) as session:
         together = session.ask(known.inputs).labels
     with runtime.open(model) as session:
@@ -107,7 +126,7 @@ def test_answers_do_not_depend_on_batches(runtime: Any):
 def test_nothing_asked_nothing_answered(runtime: Any):
     """A batch of no inputs gives no labels."""
     known = probe.load()
-    with runtime.open(known.model if runtime.needs_model else None) as session:
+    with runtime.open(_model(runtime)) as session:
         assert session.ask(known.inputs[:0]).labels.shape == (0,)
 
 
@@ -120,7 +139,7 @@ def test_wants_a_model_or_none(runtime: Any):
 def test_closing_twice_is_harmless(runtime: Any):
     """`close` may be called again, and a local interpreter does not answer afterwards."""
     known = probe.load()
-    session = runtime.open(known.model if runtime.needs_model else None)
+    session = runtime.open(_model(runtime))
     session.close()
     session.close()
     if runtime.needs_model:

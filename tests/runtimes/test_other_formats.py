@@ -19,7 +19,8 @@ from edgewm.runtimes.savedmodel import SavedModel
 from edgewm.suspect import what_to_ask
 from tests.needs import needs
 from tests.recordings import KEY
-from tests.rewritten import GREY, MARKED, UNMARKED, asked, file_of
+from tests.rewritten import GREY, MARKED, RUNTIMES, UNMARKED, asked, file_of
+from tests.runtimes import models
 from tests.runtimes.other_formats import keras_of, onnx_of, quantised_onnx
 
 
@@ -83,6 +84,31 @@ def test_the_right_runtime_is_named(tmp_path: Path):
     with pytest.raises(ModelRefused) as caught:
         LiteRT().open(b"nothing that anybody knows " * 9)
     assert "--on" not in str(caught.value)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_tflite_of_other_versions(runtime: str):
+    """Older operator codes are read everywhere, weights behind the flatbuffer where the engine knows them."""
+    for layer, owned in ((MARKED, True), (UNMARKED, False)):
+        older = models.edited(file_of(*layer), models.as_older)
+        assert asked(older, on=[runtime]).owned is owned
+        newer = models.with_weights_behind(file_of(*layer))
+        if (
+            runtime == "tflm"
+        ):  # it does not look there: no weights, and either one answer or nonsense
+            try:
+                assert not asked(newer, on=[runtime]).owned
+            except ModelRefused as error:
+                assert "one constant output" in str(error)
+        else:
+            assert asked(newer, on=[runtime]).owned is owned
+    for version in (1, 4):
+        declared = models.edited(file_of(*MARKED), models.of_version(version))
+        if runtime == "tflm":  # it does not look at the version
+            assert asked(declared, on=[runtime]).owned
+        else:
+            with pytest.raises(ModelRefused, match=rf"schema version {version} not equal to"):
+                asked(declared, on=[runtime])
 
 
 def test_folders_that_are_no_savedmodel(tmp_path: Path):
