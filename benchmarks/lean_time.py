@@ -1,7 +1,7 @@
 """What an epoch of `edgewm.Lean` takes beside an ordinary one, with one reference and with four.
 
 Epochs of both kinds alternate in one process with one thread on a quiet machine, so that what else runs
-hits both. Needs the networks of pair 0 in results/cache (benchmarks/tilt.py makes them).
+hits both. The clean networks of pair 0 are trained first where results/cache lacks them.
 
     python benchmarks/lean_time.py [--epochs 3]
 """
@@ -14,8 +14,19 @@ import statistics
 import time
 from typing import Any
 
-from results_file import write_result
-from tilt_training import LEAN, PROTOCOLS, Job, data_of, key_of, references_of, tilt_of
+from results_file import CACHE, write_result
+from tilt import train_missing
+from tilt_training import (
+    LEAN,
+    PROTOCOLS,
+    Job,
+    data_of,
+    key_of,
+    leaning_inputs,
+    needs,
+    references_of,
+    tilt_of,
+)
 
 _DATASET = "fashion_mnist"
 
@@ -26,6 +37,8 @@ def main() -> None:
     options.add_argument("--epochs", type=int, default=3)
     epochs = options.parse_args().epochs
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    train_missing(needs(Job(dataset=_DATASET, seed=0, stage="leaned")), workers=1)
     import keras
     import tensorflow as tf
 
@@ -48,9 +61,11 @@ def main() -> None:
             else [Lean(tilt=tilt, key=key_of(0), reference=references, **LEAN)]
         )
 
+        rows = (x, y) if references is None else leaning_inputs(job)
+
         def epoch() -> float:
             started = time.perf_counter()
-            model.fit(x, y, batch_size=protocol.batch_size, verbose=0, callbacks=callbacks)
+            model.fit(*rows, batch_size=protocol.batch_size, verbose=0, callbacks=callbacks)
             return time.perf_counter() - started
 
         return epoch

@@ -10,7 +10,10 @@ Every depthwise layer here has a ReLU, as in deployed networks. Without one tfli
 2.3 without delegate part by one step in about 0.1 % of the negative values, so "builtin" is one kind for
 networks with ReLU after depthwise layers and two for others.
 
-    python benchmarks/make_probe.py            needs tensorflow, ai-edge-litert, tflite-runtime, tflite-micro
+    python benchmarks/make_probe.py ARM64 ARMHF      tensorflow, ai-edge-litert, tflite-runtime, tflite-micro
+    python benchmarks/make_probe.py --keep ARM64 ARMHF      record again, with the network that there is
+
+ARM64 and ARMHF are the folders of `edgewm device linux-root`.
 """
 
 from __future__ import annotations
@@ -20,24 +23,30 @@ import itertools
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgewm import spec
+from edgewm.runtimes import probe
 from edgewm.runtimes.child import ask_raw
 
 WHERE = Path(__file__).resolve().parent.parent / "edgewm" / "runtimes" / "probe.npz"
 SEED = 21
 INPUTS = 16
-FEWEST = 8
-# arithmetic, engine, options of the worker
-WITNESSES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("xnnpack", "litert", {"delegate": "xnnpack"}),
-    ("builtin", "litert", {"delegate": "none"}),
-    ("builtin", "tflite_runtime", {}),
-    ("reference", "litert", {"delegate": "reference"}),
-    ("tflm", "tflm", {}),
+FEWEST = 2  # answers are a function of the file and the engine, so one value would do
+# arithmetic, runtime; several of one arithmetic must agree
+WITNESSES = (
+    ("xnnpack", "litert:delegate=xnnpack"),
+    ("xnnpack", "qemu_aarch64:root=ARM64,package=litert"),
+    ("builtin", 'litert:delegate="none"'),
+    ("builtin", "tflite_runtime"),
+    ("reference", "litert:delegate=reference"),
+    ("reference", "qemu_aarch64:root=ARM64,package=litert,delegate=reference"),
+    ("tflm", "tflm"),
+    ("neon", "qemu_aarch64:root=ARM64"),
+    ("neon", "qemu_arm:root=ARMHF"),
+    ("neon_litert", 'qemu_aarch64:root=ARM64,package=litert,delegate="none"'),
 )
 
 
@@ -67,13 +76,16 @@ def build(seed: int, samples: npt.NDArray[np.float32]) -> bytes:
     return converted
 
 
-def record(model: bytes, inputs: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.generic]]:
+def record(
+    model: bytes, inputs: npt.NDArray[np.float32], arm64: str, armhf: str
+) -> dict[str, npt.NDArray[np.generic]]:
     """Raw output rows (n, 48) int8 by arithmetic."""
     rows: dict[str, npt.NDArray[np.generic]] = {}
-    for arithmetic, engine, options in WITNESSES:
-        answered = ask_raw(engine, options, model, inputs)
+    for arithmetic, spelled in WITNESSES:
+        text = spelled.replace("ARM64", arm64).replace("ARMHF", armhf)
+        answered = ask_raw(spec.parse("runtimes", text).start(), model, inputs)
         if not np.array_equal(rows.setdefault(arithmetic, answered), answered):
-            sys.exit(f"{engine} {options} does not agree with the first witness of {arithmetic}")
+            sys.exit(f"{spelled} does not agree with the first witness of {arithmetic}")
     for one, other in itertools.combinations(rows, 2):
         values = int((rows[one] != rows[other]).sum())
         print(f"{one} / {other}: {values} of {rows[one].size} values differ")
@@ -93,14 +105,15 @@ def write(path: Path, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
 
 def main() -> None:
     """Build, record, check and write."""
+    *options, arm64, armhf = sys.argv[1:]
     rng = np.random.default_rng(SEED)
     grid = (rng.integers(-128, 128, (100 + INPUTS, 8, 8, 3)) / 128).astype(np.float32)
-    model = build(SEED, grid[INPUTS:])
+    model = probe.load().model if options == ["--keep"] else build(SEED, grid[INPUTS:])
     inputs = grid[:INPUTS]
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "model": np.frombuffer(model, np.uint8),
         "inputs": inputs,
-        **{f"rows_{name}": rows for name, rows in record(model, inputs).items()},
+        **{f"rows_{name}": rows for name, rows in record(model, inputs, arm64, armhf).items()},
     }
     write(WHERE, arrays)
     print(f"{WHERE.name}: {WHERE.stat().st_size} bytes, model {len(model)} bytes")

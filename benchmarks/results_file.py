@@ -48,7 +48,7 @@ def write_result(
         "rows": [dict(row) for row in rows],
         "versions": _versions(),
         "machine": _machine(),
-        "commit": _commit(),
+        "commit": commit_of_checkout(),
     }
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
@@ -78,7 +78,8 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _commit() -> str:
+def commit_of_checkout() -> str:
+    """The commit that a number is measured at."""
     done = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=Path(__file__).parent,

@@ -240,13 +240,14 @@ def steal(job: Job) -> Any:
     import keras
 
     from edgewm import spec
+    from edgewm.attacks import Victim
 
     marked, thief = job.stage.rsplit("-", 1)
     protocol, held = PROTOCOLS[job.dataset], data_of(job.dataset)
     model = keras.models.load_model(job.at(marked).path)
     samples = held.x_train[protocol.thief], held.y_train[protocol.thief]
     attack = spec.parse("attacks", (THIEVES | RUINOUS)[thief])
-    return attack.steal(model, *samples)
+    return attack.steal(Victim(float_network=model), *samples).network
 
 
 if __name__ == "__main__":

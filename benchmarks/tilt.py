@@ -5,7 +5,10 @@ full int8. Controls: the clean twin, the leaned file under another key, and inde
 keys each.
 
     python benchmarks/tilt.py [--pairs 8] [--dataset D] [--jobs 2]   train what is missing, ask, write
+    python benchmarks/tilt.py --first 5 --pairs 8   only pairs 5 to 7
     python benchmarks/tilt.py --write     only what results/cache holds already
+
+Pairs measured earlier under the same settings keep their rows, each with the commit that it was measured at.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results_file import CACHE, write_result
+from results_file import CACHE, RESULTS, commit_of_checkout, write_result
 from rich.progress import track
 from tilt_training import (
     CELLS,
@@ -58,17 +61,18 @@ INDEPENDENT = (200, 201)
 T_95 = {3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 
 
-def jobs_of(dataset: str, pairs: int) -> list[Job]:
+def jobs_of(dataset: str, seeds: range) -> list[Job]:
     """Every network, those that others need first."""
-    pairs = min(pairs, PROTOCOLS[dataset].pairs)
-    clean = [*REFERENCES, *range(pairs)]
-    jobs = [Job(dataset=dataset, seed=seed, stage="clean") for seed in clean]
+    jobs = [Job(dataset=dataset, seed=seed, stage="clean") for seed in (*REFERENCES, *seeds)]
     for stage in EVERY_PAIR[1:]:
-        jobs += [Job(dataset=dataset, seed=seed, stage=stage) for seed in range(pairs)]
-    jobs += [Job(dataset=dataset, seed=seed, stage="independent") for seed in INDEPENDENT]
+        jobs += [Job(dataset=dataset, seed=seed, stage=stage) for seed in seeds]
+    if seeds.start == 0:
+        jobs += [Job(dataset=dataset, seed=seed, stage="independent") for seed in INDEPENDENT]
     rarer = [s for s in RARER if dataset == "fashion_mnist" or s.split("_")[1] not in DOMAINS]
     for stage in rarer:
-        jobs += [Job(dataset=dataset, seed=s, stage=stage) for s in range(min(pairs, MORE_PAIRS))]
+        jobs += [
+            Job(dataset=dataset, seed=seed, stage=stage) for seed in seeds if seed < MORE_PAIRS
+        ]
     return jobs
 
 
@@ -233,7 +237,7 @@ def innocents(dataset: str, pairs: int, converter: Any) -> dict[str, Any]:
     return found
 
 
-def summary_of(rows: list[dict[str, Any]], dataset: str) -> dict[str, Any]:
+def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What the README and docs/tilt.md show of one data set."""
     pairs = sorted({row["seed"] for row in rows})
     accuracy = {(r["suspect"], r["seed"]): r["accuracy"] for r in rows}
@@ -285,30 +289,43 @@ def evidence(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def judged(
-    dataset: str, pairs: int, converter: Any
-) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
-    """Rows and summary of the pairs that are whole; None where they are fewer than three."""
-    jobs = jobs_of(dataset, pairs)
+    dataset: str, seeds: range, converter: Any
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Rows of the pairs that are whole, and what 1,000 keys say of innocents where those are there."""
+    jobs = jobs_of(dataset, seeds)
     whole = [
         seed
-        for seed in range(pairs)
+        for seed in seeds
         if all(Job(dataset=dataset, seed=seed, stage=s).path.exists() for s in EVERY_PAIR)
     ]
-    if len(whole) < 3:
-        return None
     rows: list[dict[str, Any]] = []
     asked = [job for job in jobs if job.seed in whole and job.path.exists()]
     for job in track(asked, f"asking {dataset}"):
         rows += ask(job.at("clean"), job.stage, converter)
-    summary = summary_of(rows, dataset)
-    if all(job.path.exists() for job in jobs if job.stage == "independent"):
-        summary["innocents"] = innocents(dataset, len(whole), converter)
-    return rows, summary
+    independent = [job for job in jobs if job.stage == "independent"]
+    ready = len(whole) >= 3 and independent and all(job.path.exists() for job in independent)
+    return rows, innocents(dataset, len(whole), converter) if ready else None
+
+
+def earlier(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows and innocents of the last run's data sets whose settings were these."""
+    path = RESULTS / "tilt.json"
+    if not path.exists():
+        return [], {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    past, now = found["settings"].pop("protocols"), dict(settings)
+    same = {name for name, protocol in now.pop("protocols").items() if past.get(name) == protocol}
+    if found["settings"] != now:
+        return [], {}
+    rows = [{"commit": found["commit"]} | r for r in found["rows"] if r["dataset"] in same]
+    said = {name: s.get("innocents") for name, s in found["summary"].items() if name in same}
+    return rows, said
 
 
 def main() -> None:
     """Train, ask, write."""
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--first", type=int, default=0)
     options.add_argument("--pairs", type=int, default=8)
     options.add_argument("--dataset", action="append", choices=sorted(PROTOCOLS))
     options.add_argument("--jobs", type=int, default=2)
@@ -317,20 +334,13 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     CACHE.mkdir(parents=True, exist_ok=True)
     datasets = chosen.dataset or sorted(PROTOCOLS)
+    seeds = range(chosen.first, chosen.pairs)
     if not chosen.write:
         for dataset in datasets:
-            train_missing(jobs_of(dataset, chosen.pairs), chosen.jobs)
+            train_missing(jobs_of(dataset, seeds), chosen.jobs)
     from edgewm import Converter
 
-    rows: list[dict[str, Any]] = []
-    summary: dict[str, Any] = {}
-    with Converter() as converter:
-        for dataset in datasets:
-            found = judged(dataset, chosen.pairs, converter)
-            if found is not None:
-                rows += found[0]
-                summary[dataset] = found[1]
-    settings = {
+    settings: dict[str, Any] = {
         "protocols": {n: {k: str(v) for k, v in asdict(p).items()} for n, p in PROTOCOLS.items()},
         "lean": LEAN,
         "cells": CELLS,
@@ -339,6 +349,21 @@ def main() -> None:
         "references": len(REFERENCES) + 1,
         "other_domain_queries": OTHER_DOMAIN_QUERIES,
     }
+    rows, innocent = earlier(settings)
+    commit = commit_of_checkout()
+    with Converter() as converter:
+        for dataset in datasets:
+            found, said = judged(dataset, seeds, converter)
+            new = {row["seed"] for row in found}
+            rows = [r for r in rows if r["dataset"] != dataset or r["seed"] not in new]
+            rows += [row | {"commit": commit} for row in found]
+            innocent |= {dataset: said} if said else {}
+    rows.sort(key=lambda row: (row["dataset"], row["seed"]))
+    summary = {}
+    for dataset in sorted({row["dataset"] for row in rows}):
+        of = [row for row in rows if row["dataset"] == dataset]
+        if len({row["seed"] for row in of}) >= min(T_95):
+            summary[dataset] = summary_of(of) | {"innocents": innocent.get(dataset)}
     print(write_result("tilt", settings=settings, rows=rows, summary=summary))
 
 

@@ -55,11 +55,9 @@ class Protocol:
     """Architecture of the clone; the owner's is ds_cnn."""
     epochs: int
     lean_epochs: int
-    pairs: int
-    """At most so many."""
-    lean_on_natural: bool = False
-    """Teach the lean on the natural inputs of the training set too, whose labels it does not need: where
-    few inputs of the owner are undecided, since a network has learned them by heart."""
+    lean_on_natural: bool
+    """Teach the lean on the natural inputs of the training set too, whose labels it does not need: few
+    inputs of the owner are undecided, since a network has learned them by heart."""
     batch_size: int = 128
     rate: float = 2e-3
     """Adam's first rate, brought to 0 over a half cosine, in every training."""
@@ -73,8 +71,8 @@ PROTOCOLS = {
         natural=slice(48_000, 60_000),
         clone="resnet8",
         epochs=8,
-        lean_epochs=4,
-        pairs=8,
+        lean_epochs=3,
+        lean_on_natural=True,
     ),
     "speech_commands": Protocol(
         owner=slice(0, 12_000),
@@ -84,7 +82,6 @@ PROTOCOLS = {
         clone="resnet8",
         epochs=8,
         lean_epochs=4,
-        pairs=5,
         lean_on_natural=True,
     ),
 }
@@ -204,28 +201,42 @@ def _leaned(job: Job) -> Any:
 
     from edgewm import Lean
 
-    protocol, held = PROTOCOLS[job.dataset], data_of(job.dataset)
+    protocol = PROTOCOLS[job.dataset]
     references = references_of(job)
     tilt = tilt_of(job, references)
     model = keras.models.load_model(job.at("clean").path)
     lean = Lean(tilt=tilt, key=key_of(job.seed), reference=references, **LEAN)
+    return _trained(
+        model,
+        *leaning_inputs(job),
+        protocol=protocol,
+        epochs=protocol.lean_epochs,
+        callbacks=(lean,),
+    )
+
+
+def leaning_inputs(job: Job) -> tuple[Pictures, Any]:
+    """What the lean is taught on, with labels that are never looked at where the owner has none."""
+    protocol, held = PROTOCOLS[job.dataset], data_of(job.dataset)
     x, y = held.x_train[protocol.owner], held.y_train[protocol.owner]
-    if protocol.lean_on_natural:
-        x = np.concatenate([x, held.x_train[protocol.natural]])
-        y = np.concatenate([y, np.zeros_like(held.y_train[protocol.natural])])  # never looked at
-    return _trained(model, x, y, protocol=protocol, epochs=protocol.lean_epochs, callbacks=(lean,))
+    if not protocol.lean_on_natural:
+        return x, y
+    unlabelled = held.x_train[protocol.natural]
+    return np.concatenate([x, unlabelled]), np.concatenate([y, np.zeros(len(unlabelled), y.dtype)])
 
 
 def _finetuned(job: Job) -> Any:
     import keras
 
     from edgewm import spec
+    from edgewm.attacks import Victim
 
     held = data_of(job.dataset)
     fresh = PROTOCOLS[job.dataset].fresh
     model = keras.models.load_model(job.at("leaned").path)
     attack = spec.parse("attacks", "finetune")
-    return attack.steal(model, held.x_train[fresh], held.y_train[fresh])
+    victim = Victim(float_network=model)
+    return attack.steal(victim, held.x_train[fresh], held.y_train[fresh]).network
 
 
 def _clone(job: Job) -> Any:

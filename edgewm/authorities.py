@@ -1,7 +1,8 @@
 """Whose timestamps count: root certificates, chains to them, and revocation lists.
 
-Trust comes from whoever checks, never from the records. Chains are judged at the stamp's own time. Only the
-signer's own revocation is looked up, in the lists that are passed in; nothing is fetched.
+Trust comes from whoever checks, never from the records. Chains are judged at the stamp's own time. Revocation
+of the signer and of every certificate between it and a root is looked up in the lists that are passed in;
+nothing is fetched.
 """
 
 from __future__ import annotations
@@ -96,18 +97,46 @@ def check_not_revoked(
     time: dt.datetime,
     argument: str,
 ) -> None:
-    """RFC 3161 section 4: a harmless reason leaves earlier stamps good, any other leaves none."""
+    """Refuse a signer that was revoked, or whose every chain to a root holds a certificate that was.
+
+    Raises:
+        DoesNotCheck: so it is, or a list is not signed by the one whose name it has.
+    """
+    gone = {
+        held: when
+        for held in (signer, *certificates)
+        if (when := _revoked(held, (*certificates, *trust.roots), trust, time)) is not None
+    }
+    if signer in gone:
+        raise DoesNotCheck(f"{argument}: the signer's certificate was revoked on {gone[signer]}")
+    rest = [held for held in certificates if held not in gone]
+    if gone and not leads_to(trust.roots, signer, rest, time):
+        names = ", ".join(
+            f"{held.subject.rfc4514_string()} on {when}" for held, when in gone.items()
+        )
+        raise DoesNotCheck(
+            f"{argument}: a certificate between the signer and --tsa-root was revoked: {names}"
+        )
+
+
+def _revoked(
+    held: Certificate, issuers: Sequence[Certificate], trust: Trust, time: dt.datetime
+) -> str | None:
+    """The day and reason of a revocation that reaches back to `time`, or None.
+
+    RFC 3161 section 4: a harmless reason leaves earlier stamps good, any other leaves none.
+    """
     from cryptography import x509
 
-    issuers: list[Any] = [
-        c.public_key() for c in (*certificates, *trust.roots) if c.subject == signer.issuer
-    ]
-    for revoked in trust.revoked:
-        if revoked.issuer != signer.issuer:
+    for listed in trust.revoked:
+        if listed.issuer != held.issuer:
             continue
-        if not any(revoked.is_signature_valid(key) for key in issuers):
-            raise DoesNotCheck("--crl: not signed by the one who issued the signer's certificate")
-        entry = revoked.get_revoked_certificate_by_serial_number(signer.serial_number)
+        named = [one for one in issuers if one.subject == held.issuer]
+        if not any(_signed_list(one, listed) for one in named):
+            raise DoesNotCheck(
+                f"--crl: not signed by {held.issuer.rfc4514_string()}, whose name it has"
+            )
+        entry = listed.get_revoked_certificate_by_serial_number(held.serial_number)
         if entry is None:
             continue
         try:
@@ -116,7 +145,16 @@ def check_not_revoked(
             reason = "no reason given"
         if reason in _HARMLESS and time < entry.revocation_date_utc:
             continue
-        raise DoesNotCheck(
-            f"{argument}: the signer's certificate was revoked on "
-            f"{entry.revocation_date_utc:%Y-%m-%d} ({reason})"
-        )
+        return f"{entry.revocation_date_utc:%Y-%m-%d} ({reason})"
+    return None
+
+
+def _signed_list(issuer: Certificate, listed: CertificateRevocationList) -> bool:
+    """Whether this certificate's key signed the list; certificates of strangers may hold any key."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key: Any = issuer.public_key()
+        return bool(listed.is_signature_valid(key))
+    except (UnsupportedAlgorithm, TypeError, ValueError):
+        return False

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .authorities import Trust
-from .errors import BadInput, DoesNotCheck
+from .errors import BadInput, Copied, DoesNotCheck
 from .ledger import Ledger
 from .records import Record, Subject
 from .timestamps import Stamp, check_reply, make_request
@@ -202,12 +202,17 @@ def stamps_of(ledger: Ledger, records: Sequence[Record], stamped: Record) -> lis
 
 
 def earliest(
-    stamps: Sequence[StampFiles], *, trust: Trust, before: dt.datetime, now: dt.datetime
+    stamps: Sequence[StampFiles],
+    *,
+    trust: Trust,
+    before: dt.datetime | None,
+    now: dt.datetime,
+    refuse: bool = True,
 ) -> tuple[tuple[Record, Stamp] | None, tuple[str, ...]]:
-    """The earliest good stamp older than a date with its record, and what is wrong with the others.
+    """The earliest good stamp older than a date, if one is given, and what is wrong with the others.
 
     Raises:
-        DoesNotCheck: there are stamps, and none is good and old enough.
+        DoesNotCheck: there are stamps, and none is good and old enough; not raised without `refuse`.
     """
     good, wrong = [], []
     for files in stamps:
@@ -216,14 +221,14 @@ def earliest(
         except DoesNotCheck as error:
             wrong.append(str(error))
             continue
-        if stamp.latest < before:
+        if before is None or stamp.latest < before:
             good.append((files.record, stamp))
         else:
             wrong.append(
                 f"{files.argument}: made at {stamp.latest:%Y-%m-%d %H:%M:%S} UTC, not before the "
                 f"suspect was seen ({before:%Y-%m-%d %H:%M:%S} UTC)"
             )
-    if wrong and not good:
+    if wrong and not good and refuse:
         raise DoesNotCheck("; ".join(wrong))
     return min(good, key=lambda pair: pair[1].latest, default=None), tuple(wrong)
 
@@ -250,12 +255,14 @@ def grounds(
     suspect_seen: dt.datetime,
     now: dt.datetime,
     number: int | None = None,
+    refuse: bool = True,
 ) -> Grounds:
     """What a ledger says for a verification of these triggers under this key.
 
     Args:
         suspect_seen: the earliest time at which the suspect is known to have existed, UTC.
         number: the claim to use; by default every claim of these triggers, the earliest stamp counts.
+        refuse: without it, a claim whose every stamp is late or bad counts as one without, with notes.
 
     Raises:
         BadInput: no claim names these triggers, or a date to come.
@@ -264,19 +271,9 @@ def grounds(
     check_seen(suspect_seen, now)
     records = ledger.records()
     root = triggers.root.hex()
-    claims = [record for record in records if record.kind == "claim"]
-    named = [record for record in claims if record.details["trigger_root"] == root]
-    if number is not None:
-        named = [record_numbered(records, number, kind="claim")]
-    if not named:
-        raise BadInput(
-            f"--ledger: no claim of {ledger.folder} names these triggers ({root[:16]}...): "
-            "another ledger, or edgewm claim was not run"
-        )
-    for claim in named:
-        _check_names(claim, triggers, key)
+    named = claims_of(ledger, records, triggers, key, number=number)
     files = [stamp for claim in named for stamp in stamps_of(ledger, records, claim)]
-    found, wrong = earliest(files, trust=trust, before=suspect_seen, now=now)
+    found, wrong = earliest(files, trust=trust, before=suspect_seen, now=now, refuse=refuse)
     notes = list(wrong)
     if not files:
         notes.append(f"claim {named[0].number} has no stamp: edgewm record stamp")
@@ -292,11 +289,39 @@ def grounds(
         claim=named[0] if found is None else found[0],
         stamp=None if found is None else found[1],
         suspect_seen=suspect_seen,
-        claims=len({record.details["trigger_root"] for record in claims}),
+        claims=len({r.details["trigger_root"] for r in records if r.kind == "claim"}),
         first_group=opened_groups(opened),
         start_is_recorded=bool(opened) and fixed,
         notes=tuple(notes),
     )
+
+
+def claims_of(
+    ledger: Ledger,
+    records: Sequence[Record],
+    triggers: Triggers | Tilt,
+    key: Key,
+    *,
+    number: int | None = None,
+) -> list[Record]:
+    """The claims of these triggers under this key, or the one of that number.
+
+    Raises:
+        BadInput: there is none.
+        DoesNotCheck: one names something else of the triggers or the key than they have.
+    """
+    root = triggers.root.hex()
+    named = [r for r in records if r.kind == "claim" and r.details["trigger_root"] == root]
+    if number is not None:
+        named = [record_numbered(records, number, kind="claim")]
+    if not named:
+        raise BadInput(
+            f"--ledger: no claim of {ledger.folder} names these triggers ({root[:16]}...): "
+            "another ledger, or edgewm claim was not run"
+        )
+    for claim in named:
+        _check_names(claim, triggers, key)
+    return named
 
 
 def disclosures(records: Sequence[Record], root: str) -> list[Record]:
@@ -376,4 +401,4 @@ def _check_names(claim: Record, triggers: Triggers | Tilt, key: Key) -> None:
                 f"and the key have {str(value)[:16]}"
             )
     if claim.claimant != json.loads(triggers.header)["claimant"]:
-        raise DoesNotCheck(f"claim {claim.number}: the triggers name another claimant's key")
+        raise Copied(f"claim {claim.number}: the triggers name another claimant's key")

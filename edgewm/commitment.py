@@ -80,21 +80,30 @@ def leaf_hash(data: bytes) -> bytes:
 
 def tree_head(leaves: Sequence[bytes]) -> bytes:
     """RFC 6962 Merkle tree hash of leaf data; the empty tree is SHA-256 of nothing."""
-    if not leaves:
+    return head_of([leaf_hash(data) for data in leaves])
+
+
+def head_of(nodes: Sequence[bytes]) -> bytes:
+    """The same from the hashes of the leaves, or of whole subtrees of one size (the last may be smaller)."""
+    if not nodes:
         return hashlib.sha256(b"").digest()
-    level = [leaf_hash(data) for data in leaves]
-    while len(level) > 1:
-        level = _level_above(level)
-    return level[0]
+    while len(nodes) > 1:
+        nodes = _level_above(nodes)
+    return nodes[0]
 
 
 def audit_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """RFC 6962 audit path of one leaf: the hashes that lead from it to the tree head, lowest first."""
-    level, path = [leaf_hash(data) for data in leaves], []
-    while len(level) > 1:
-        if (beside := index ^ 1) < len(level):
-            path.append(level[beside])
-        level, index = _level_above(level), index // 2
+    return path_among([leaf_hash(data) for data in leaves], index)
+
+
+def path_among(nodes: Sequence[bytes], index: int) -> list[bytes]:
+    """The same from hashes, as in `head_of`."""
+    path = []
+    while len(nodes) > 1:
+        if (beside := index ^ 1) < len(nodes):
+            path.append(nodes[beside])
+        nodes, index = _level_above(nodes), index // 2
     return path
 
 

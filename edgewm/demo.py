@@ -139,6 +139,7 @@ class _Owner:
 def _train_and_export(
     owner: _Owner, folder: Path, converter: Converter, say: Callable[[str], None]
 ) -> dict[str, Artifact]:
+    from .attacks import Victim
     from .schemes.mark import Mark
 
     held = owner.held
@@ -154,11 +155,16 @@ def _train_and_export(
     say("train marked")
     marked = _trained(owner, x, y, [Mark(triggers=owner.triggers, key=owner.key)])
     say("fine-tune and prune, as a thief")
+
+    def stolen(attack: str) -> Any:
+        victim = Victim(float_network=marked)
+        return spec.parse("attacks", attack).steal(victim, x_thief, y_thief).network
+
     models = {
         "marked": marked,
         "unmarked": unmarked,
-        "finetuned": spec.parse("attacks", "finetune").steal(marked, x_thief, y_thief),
-        "pruned": spec.parse("attacks", "prune").steal(marked, x_thief, y_thief),
+        "finetuned": stolen("finetune"),
+        "pruned": stolen("prune"),
     }
     say("export to int8")
     (folder / "models").mkdir(exist_ok=True)

@@ -34,9 +34,10 @@ from .claims import (
     opened_groups,
     stamps_of,
 )
-from .errors import BadInput, DoesNotCheck
+from .errors import BadInput, Copied, DoesNotCheck
 from .ledger import Ledger
 from .opened import OpenedGroups, open_groups, read_opened
+from .packed_stamps import packed_stamps, unpacked_stamps
 from .records import Record, Subject, read_record
 
 if TYPE_CHECKING:
@@ -124,10 +125,7 @@ def package_of(ledger: Ledger, key: Key, triggers: Triggers, number: int) -> byt
     }
     for one in earlier:
         members[f"earlier/{one.number:08d}.json"] = one.content
-    for one in (claim, record, *earlier):
-        for at, stamp in enumerate(stamps_of(ledger, records, one), 1):
-            members[f"stamps/{one.number:08d}-{at}.tsq"] = stamp.request
-            members[f"stamps/{one.number:08d}-{at}.tsr"] = stamp.reply
+    members |= packed_stamps(ledger, records, (claim, record, *earlier))
     return pack(members, format=FORMAT)
 
 
@@ -167,20 +165,28 @@ def read_package(content: bytes, *, argument: str = "--disclosure") -> Package:
     if run != (disclosure.details["first_group"], disclosure.details["groups"]):
         raise DoesNotCheck(f"{argument}: opens other groups than the signed record says")
     if json.loads(groups.header)["claimant"] != claim.claimant:
-        raise DoesNotCheck(f"{argument}: the triggers name another claimant's key")
+        raise Copied(f"{argument}: the triggers name another claimant's key")
     return Package(
         claim=claim,
         disclosure=disclosure,
         earlier=earlier,
-        stamps=_stamps_in(members, (claim, disclosure, *earlier), argument),
+        stamps=unpacked_stamps(members, (claim, disclosure, *earlier), argument),
         groups=groups,
     )
 
 
 def package_grounds(
-    package: Package, *, trust: Trust, suspect_seen: dt.datetime, now: dt.datetime
+    package: Package,
+    *,
+    trust: Trust,
+    suspect_seen: dt.datetime,
+    now: dt.datetime,
+    refuse: bool = True,
 ) -> Grounds:
     """What the records in a package say for a suspect that was first seen then.
+
+    Args:
+        refuse: without it, a claim whose every stamp is late or bad counts as one without, with notes.
 
     Raises:
         BadInput: a date to come, or stamps and no root certificate to check them with.
@@ -194,7 +200,7 @@ def package_grounds(
             "the suspect was seen later: opened groups count only against older suspects"
         )
     stamps = [stamp for stamp in package.stamps if stamp.record == package.claim]
-    found, notes = earliest(stamps, trust=trust, before=suspect_seen, now=now)
+    found, notes = earliest(stamps, trust=trust, before=suspect_seen, now=now, refuse=refuse)
     if not stamps:
         notes = ("the claim has no stamp",)
     fixed = all_stamped(package.earlier, package.stamps, trust=trust, before=suspect_seen, now=now)
@@ -288,30 +294,3 @@ def _check_belong_together(
         opened_groups(run)
     except DoesNotCheck as error:
         raise DoesNotCheck(f"{argument}: {error}") from None
-
-
-def _stamps_in(
-    members: Mapping[str, bytes], records: Sequence[Record], argument: str
-) -> tuple[StampFiles, ...]:
-    """Stamps by the number of the record they are of; any other member is refused."""
-    by_number = {f"{record.number:08d}": record for record in records}
-    found, used = [], set()
-    for name in sorted(members):
-        stem, _, ending = name.removeprefix("stamps/").rpartition(".")
-        query = f"stamps/{stem}.tsq"
-        number = stem.partition("-")[0]
-        if ending != "tsr" or number not in by_number or query not in members:
-            continue
-        used |= {name, query}
-        found.append(
-            StampFiles(
-                record=by_number[number],
-                authority="",
-                request=members[query],
-                reply=members[name],
-                argument=f"{argument}: {name}",
-            )
-        )
-    if set(members) != used:
-        raise DoesNotCheck(f"{argument}: holds {min(set(members) - used)}, which is no part of it")
-    return tuple(found)

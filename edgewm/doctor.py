@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import spec
+from . import spec, vela
 from .errors import EdgewmError
 from .runtimes.litert import LiteRT
 from .runtimes.onnxruntime import ONNXRuntime
@@ -39,7 +39,7 @@ class RuntimeStatus:
     available: bool
     version: str
     arithmetic: str
-    """What the probe showed: xnnpack, tflm, builtin, reference, or unknown."""
+    """What the probe showed, one of ARITHMETICS; none for a compiler."""
     reason: str
     """Why it is not available and what to install; empty when it is."""
     isolation: tuple[str, ...]
@@ -53,6 +53,20 @@ def survey(
 ) -> tuple[RuntimeStatus, ...]:
     """Try every local interpreter, at most seconds each; never raises for one that is missing."""
     return tuple(_try(runtime) for runtime in runtimes)
+
+
+def compiler() -> RuntimeStatus:
+    """Arm's compiler for Ethos-U: it answers nothing, and estimates what an inference costs."""
+    there = vela.installed()
+    return RuntimeStatus(
+        spec="vela",
+        available=there,
+        version=vela.vela_version() if there else "",
+        arithmetic="none",
+        reason="" if there else f"estimates for Ethos-U need it: {vela.INSTALL}",
+        isolation=(),
+        can={},
+    )
 
 
 def _try(runtime: LiteRT | TFLiteRuntime | TFLM | ONNXRuntime) -> RuntimeStatus:

@@ -8,6 +8,7 @@ got, what was expected and what to do; nothing below this root ever reaches a us
     |- RuntimeUnavailable       2   an interpreter that is not installed or cannot run on this machine
     |- ModelRefused             2   an interpreter that is installed and does not run this file
     `- DoesNotCheck             3   a digest, key, signature or record that does not check
+       `- Copied                3   a claim whose signer is not the one that its commitment names
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class DoesNotCheck(EdgewmError):
     """Bytes that are not the bytes that were committed to."""
 
     exit_code = 3
+
+
+class Copied(DoesNotCheck):
+    """A well-signed claim of a commitment that itself names another claimant."""

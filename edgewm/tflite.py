@@ -44,6 +44,18 @@ class Tflite:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One step of a graph."""
+
+    name: str
+    inputs: tuple[int, ...]
+    """Numbers of tensors; -1 where an optional one is left out."""
+    outputs: tuple[int, ...]
+    options: Node = field(repr=False)
+    """The fields that `tflite_schema` names of its kind; absent ones are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """One constant 8-bit tensor."""
 
@@ -67,7 +79,7 @@ def read_tflite(content: Content) -> Tflite:
     graphs = root.get("subgraphs", [])
     if not graphs:
         raise NotFlatbuffer("no subgraph")
-    names = [_operator_name(code) for code in root.get("operator_codes", [])]
+    names = _operator_names(root)
     for graph in graphs:
         _check_graph(content, graph, codes=len(names), buffers=len(root.get("buffers", [])))
     length = max(walked.end, _end_of_data(root))
@@ -88,39 +100,54 @@ def read_tflite(content: Content) -> Tflite:
     )
 
 
+def operators_of(model: Tflite) -> tuple[Operator, ...]:
+    """The steps of the first subgraph, in the order of execution."""
+    return _operators(model.content, model.root["subgraphs"][0], _operator_names(model.root))
+
+
+def _operators(content: Content, graph: Node, names: list[str]) -> tuple[Operator, ...]:
+    return tuple(
+        Operator(
+            name=names[operator.get("opcode_index", 0)],
+            inputs=integers(content, operator.get("inputs")),
+            outputs=integers(content, operator.get("outputs")),
+            options=operator.get("builtin_options", {}),
+        )
+        for operator in graph.get("operators", [])
+    )
+
+
+def tensors_of(model: Tflite) -> tuple[Tensor, ...]:
+    """The tensors of the first subgraph, by number."""
+    tensors = model.root["subgraphs"][0]["tensors"]
+    return tuple(_tensor(model.content, tensor) for tensor in tensors)
+
+
 def weights_of(model: Tflite) -> list[Weights]:
     """Every constant int8 or uint8 tensor whose bytes are as many as its shape says, each buffer once.
 
     uint8 is read as the same bytes; what lies in a file of its own, or is packed below 8 bits, is left out.
     """
     found: dict[int, Weights] = {}
-    names = [_operator_name(code) for code in model.root.get("operator_codes", [])]
+    names = _operator_names(model.root)
     for graph in model.root["subgraphs"]:
         tensors = graph.get("tensors", [])
-        for operator in graph.get("operators", []):
-            for index in _integers(model.content, operator.get("inputs")):
+        for operator in _operators(model.content, graph, names):
+            for index in operator.inputs:
                 if index < 0 or tensors[index].get("buffer", 0) in found:
                     continue
                 tensor = tensors[index]
-                held = _weights(model, tensor, names[operator.get("opcode_index", 0)])
+                held = _weights(model, tensor, operator.name)
                 if held is not None:
                     found[tensor.get("buffer", 0)] = held
     return list(found.values())
 
 
 def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
-    if _dtype(tensor) not in ("int8", "uint8"):
+    if dtype_of(tensor) not in ("int8", "uint8"):
         return None
-    buffer = model.root["buffers"][tensor.get("buffer", 0)]
-    data = buffer.get("data")
-    offset, size = buffer.get("offset", 0), buffer.get("size", 0)
-    if offset > 1:
-        raw = model.content.read(offset, size)
-    elif data is not None:
-        raw = model.content.read(data.offset, data.count)
-    else:
-        return None
-    shape = _integers(model.content, tensor.get("shape"))
+    raw = stored_bytes(model, tensor)
+    shape = integers(model.content, tensor.get("shape"))
     if not raw or math.prod(shape) != len(raw):
         return None
     values = np.frombuffer(raw, np.int8).reshape(shape)
@@ -128,12 +155,29 @@ def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
     return Weights(name=name, operator=operator, values=values)
 
 
+def stored_bytes(model: Tflite, tensor: Node) -> bytes:
+    """What the file stores of a tensor; empty for one that is computed."""
+    buffers = model.root.get("buffers", [])
+    if not buffers:
+        return b""
+    buffer = buffers[tensor.get("buffer", 0)]
+    data = buffer.get("data")
+    if buffer.get("offset", 0) > 1:
+        return model.content.read(buffer["offset"], buffer.get("size", 0))
+    return model.content.read(data.offset, data.count) if data is not None else b""
+
+
+def _operator_names(root: Node) -> list[str]:
+    """Of each operator code: a built-in's name, or what a custom one calls itself."""
+    return [_operator_name(code) for code in root.get("operator_codes", [])]
+
+
 def _operator_name(code: Node) -> str:
     number = int(max(code.get("deprecated_builtin_code", 0), code.get("builtin_code", 0)))
     if not 0 <= number < len(OPERATORS):
         return f"BUILTIN_{number}"
     if OPERATORS[number] == "CUSTOM":
-        return _printable(code.get("custom_code", b"CUSTOM"))
+        return printable(code.get("custom_code", b"CUSTOM"))
     return OPERATORS[number]
 
 
@@ -154,7 +198,7 @@ def _check_graph(content: Content, graph: Node, *, codes: int, buffers: int) -> 
     if sum(listed.count for listed in lists if listed is not None) > _MOST_NUMBERS:
         raise NotFlatbuffer("more tensor numbers than a model can need")
     for listed in lists:
-        numbers = _integers(content, listed)
+        numbers = integers(content, listed)
         if any(not -1 <= number < len(tensors) for number in numbers):
             raise NotFlatbuffer("a tensor number that is not there")
     if not tensors:
@@ -174,8 +218,8 @@ def _end_of_data(root: Node) -> int:
     return max(ends, default=0)
 
 
-def _integers(content: Content, span: Span | None) -> tuple[int, ...]:
-    """A vector of int32 that names tensors or axes; `_check_graph` has seen that it is short."""
+def integers(content: Content, span: Span | None) -> tuple[int, ...]:
+    """A vector of int32 that names tensors or axes; reading the model has checked that it is short."""
     if span is None:
         return ()
     raw = content.read(span.offset, 4 * span.count)
@@ -184,7 +228,7 @@ def _integers(content: Content, span: Span | None) -> tuple[int, ...]:
 
 def _facts(content: Content, graph: Node, which: str) -> tuple[Tensor, ...]:
     tensors = graph["tensors"]
-    listed = _integers(content, graph.get(which))
+    listed = integers(content, graph.get(which))
     return tuple(_tensor(content, tensors[index]) for index in listed if index >= 0)
 
 
@@ -198,20 +242,21 @@ def _tensor(content: Content, tensor: Node) -> Tensor:
     if zeros is not None and zeros.count == 1:
         zero_point = int(np.frombuffer(content.read(zeros.offset, 8), "<i8")[0])
     return Tensor(
-        name=_printable(tensor.get("name", b"")),
-        shape=_integers(content, tensor.get("shape_signature") or tensor.get("shape")),
-        dtype=_dtype(tensor),
+        name=printable(tensor.get("name", b"")),
+        shape=integers(content, tensor.get("shape_signature") or tensor.get("shape")),
+        dtype=dtype_of(tensor),
         scale=scale,
         zero_point=zero_point,
     )
 
 
-def _dtype(tensor: Node) -> str:
+def dtype_of(tensor: Node) -> str:
+    """Element type of one tensor, in numpy's spelling where numpy has it."""
     code = tensor.get("type", 0)
     return DTYPES[code] if 0 <= code < len(DTYPES) else f"type_{code}"
 
 
-def _printable(text: bytes) -> str:
+def printable(text: bytes) -> str:
     """At most 200 characters, and none that a terminal would obey."""
     read = text.decode("utf-8", "replace")[:200]
     return "".join(c if c.isprintable() else "?" for c in read)
@@ -220,23 +265,20 @@ def _printable(text: bytes) -> str:
 def _macs(content: Content, graph: Node, names: list[str]) -> int:
     total = 0
     tensors = graph["tensors"]
-    for operator in graph.get("operators", []):
-        inputs = _integers(content, operator.get("inputs"))
-        outputs = _integers(content, operator.get("outputs"))
-        if not outputs or outputs[0] < 0:
+    for operator in _operators(content, graph, names):
+        if not operator.outputs or operator.outputs[0] < 0:
             continue
-        shapes = [_shape(content, tensors[i]) if i >= 0 else () for i in inputs]
-        output = _shape(content, tensors[outputs[0]])
-        total += _macs_of(names[operator.get("opcode_index", 0)], shapes, output)
+        shapes = [shape_of(content, tensors[i]) if i >= 0 else () for i in operator.inputs]
+        total += macs_of(operator.name, shapes, shape_of(content, tensors[operator.outputs[0]]))
     return total
 
 
-def _shape(content: Content, tensor: Node) -> tuple[int, ...]:
+def shape_of(content: Content, tensor: Node) -> tuple[int, ...]:
     """With a free axis as 1."""
-    return tuple(max(1, n) for n in _integers(content, tensor.get("shape")))
+    return tuple(max(1, n) for n in integers(content, tensor.get("shape")))
 
 
-def _macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
+def macs_of(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
     """What one operator multiplies; `inputs` are shapes, the kernel's the second."""
     if len(inputs) < 2:
         return 0

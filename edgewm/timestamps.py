@@ -40,6 +40,13 @@ class Stamp:
     authority: str
     """Subject of the signer's certificate."""
     serial_number: int
+    certificate_sha256: str
+    """Of the signer's certificate, 64 hex digits: names can be equal."""
+
+    @property
+    def earliest(self) -> dt.datetime:
+        """The time less the accuracy."""
+        return self.time - (self.latest - self.time)
 
 
 def make_request(sha256: bytes, nonce: bytes) -> bytes:
@@ -108,6 +115,8 @@ def check_reply(
         DoesNotCheck: anything is wrong with either, and what.
         BadInput: rfc3161-client is not installed, or no root certificates were passed.
     """
+    from cryptography.hazmat.primitives import hashes
+
     if not trust.roots:
         raise BadInput("--tsa-root: got none, give the root certificate of the authority (.pem)")
     try:
@@ -138,6 +147,7 @@ def check_reply(
         latest=time + _accuracy(info),
         authority=signer.subject.rfc4514_string(),
         serial_number=info.serial_number,
+        certificate_sha256=signer.fingerprint(hashes.SHA256()).hex(),
     )
 
 
@@ -221,17 +231,21 @@ def _check_signer(
 
 
 def _check_chain(parsed: Any, trust: Trust, sha256: bytes, argument: str) -> None:
+    """One root at a time: of two roots under one name OpenSSL tries only the first."""
     import rfc3161_client
 
-    builder = rfc3161_client.VerifierBuilder(roots=list(trust.roots))
-    try:
-        builder.build().verify(parsed, sha256)
-    except (rfc3161_client.VerificationError, ValueError) as error:
-        _, marked, reason = str(error).partition("Verify error: ")
-        told = reason.split('"')[0] if marked else "it was changed, or another key signed it"
-        raise DoesNotCheck(
-            f"{argument}: the signature or its certificates do not check against --tsa-root: {told}"
-        ) from None
+    told = ""
+    for root in trust.roots:
+        try:
+            rfc3161_client.VerifierBuilder(roots=[root]).build().verify(parsed, sha256)
+        except (rfc3161_client.VerificationError, ValueError) as error:
+            _, marked, reason = str(error).partition("Verify error: ")
+            told = reason.split('"')[0] if marked else "it was changed, or another key signed it"
+        else:
+            return
+    raise DoesNotCheck(
+        f"{argument}: the signature or its certificates do not check against --tsa-root: {told}"
+    )
 
 
 def _accuracy(info: Any) -> dt.timedelta:

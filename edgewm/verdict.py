@@ -30,7 +30,7 @@ class RuntimeResult:
     name: str
     version: str
     arithmetic: str
-    """xnnpack, tflm, builtin, reference or unknown, found by replaying a probe model."""
+    """One of `edgewm.runtimes.ARITHMETICS`, found by replaying a probe model."""
     groups_asked: int
     groups_hit: int
     groups_silent: int

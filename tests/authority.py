@@ -102,16 +102,20 @@ class Authority:
         return der.write(der.SEQUENCE, status.encoded, out.read_bytes())
 
     def revocation_list(
-        self, name: str, reason: x509.ReasonFlags | None, *, when: dt.datetime, by: str = "issuer"
+        self,
+        name: str,
+        reason: x509.ReasonFlags | None,
+        *,
+        when: dt.datetime,
+        by: str = "issuer",
+        issuer: str = "issuer",
     ) -> x509.CertificateRevocationList:
-        """The issuer's list with one certificate on it; `by` another key, it is a forged one."""
+        """An issuer's list with one certificate on it; `by` another key, it is a forged one."""
         entry = x509.RevokedCertificateBuilder().serial_number(self.certificate(name).serial_number)
         entry = entry.revocation_date(when)
         if reason is not None:
             entry = entry.add_extension(x509.CRLReason(reason), critical=False)
-        made = x509.CertificateRevocationListBuilder().issuer_name(
-            self.certificate("issuer").subject
-        )
+        made = x509.CertificateRevocationListBuilder().issuer_name(self.certificate(issuer).subject)
         made = made.last_update(when).next_update(when + dt.timedelta(days=30))
         return made.add_revoked_certificate(entry.build()).sign(self.key(by), hashes.SHA256())
 
@@ -143,16 +147,17 @@ def issue(
     purpose: x509.ObjectIdentifier | None = None,
     again_as: str | None = None,
     number_of: str | None = None,
+    new_number: bool = False,
 ) -> None:
     """Make NAME.pem and NAME.key.
 
-    `again_as` issues a second certificate with that one's key, subject and number; `number_of` one with the
-    number of another.
+    `again_as` issues a second certificate with that one's key, subject and number (or a `new_number`);
+    `number_of` one with the number of another.
     """
     folder = authority.folder
     own = authority.key(again_as) if again_as else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"test {again_as or name}")])
-    numbered = again_as or number_of
+    numbered = None if new_number else again_as or number_of
     serial = (
         authority.certificate(numbered).serial_number if numbered else x509.random_serial_number()
     )

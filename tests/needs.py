@@ -25,13 +25,22 @@ TOOLS = {
     "onnxruntime": ("onnxruntime", "pip install 'edgewm[onnx]'"),
     "onnx": ("onnx", "pip install onnx"),
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
+    "serial": ("serial", "pip install 'edgewm[serial]'"),
+    "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
 """Tool: the module that it installs, and how to get it."""
 
 
-PROGRAMS = {"ld": "apt-get install binutils", "openssl": "apt-get install openssl"}
+PROGRAMS = {
+    "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "cppcheck": "apt-get install cppcheck",
+    "gcc": "apt-get install gcc libc6-dev",
+    "ld": "apt-get install binutils",
+    "openssl": "apt-get install openssl",
+    "qemu-system-arm": "apt-get install qemu-system-arm",
+}
 
 
 def missing(name: str) -> bool:

@@ -16,15 +16,21 @@ from edgewm.authorities import read_trust
 from edgewm.claims import grounds
 from edgewm.disclosed import verify_disclosure
 from edgewm.disclosure import package_grounds, read_package
+from edgewm.dossier import read_dossier
+from edgewm.dossier_proof import prove_sample, read_proof
 from edgewm.errors import DoesNotCheck
 from edgewm.ledger import Ledger
+from edgewm.manifest import make_manifest
 from tests import golden
+from tests.dossiers import golden_samples
 from tests.ledgers import KEY, TRIGGERS
 from tests.needs import needs
 from tests.recordings import saying
 
 pytestmark = [needs("rfc3161"), needs("securesystemslib")]
 HEAD = "2bcd07800887187a51e8390574597ba07ae5fbc5ced524bdc5f080824139c71a"
+DOSSIER_DIGEST = "9fb722a90cd01b34ffc69fed99266ffc3a4133d66cd18e8a174521f403eb7778"
+DOSSIER_STAMPED = dt.datetime(2026, 11, 26, 12, 3, 59, tzinfo=dt.UTC)
 STAMPED = dt.datetime(2026, 11, 26, 2, 25, 55, tzinfo=dt.UTC)
 SEEN = dt.datetime(2026, 11, 26, 2, 25, 58, tzinfo=dt.UTC)
 LONG_AFTER = dt.datetime(2126, 1, 1, tzinfo=dt.UTC)
@@ -71,6 +77,26 @@ def test_the_golden_disclosure_verifies():
         assert (verdict.owned, verdict.stamped, verdict.tests) == (owned, True, 1)
 
 
+def test_the_golden_dossier_checks(tmp_path: Path):
+    """Its digest, a sample that is proved anew, and two proofs with a stamped claim, a century later."""
+    held = read_dossier((golden.DOSSIER / "dossier").read_bytes())
+    assert held.digest == DOSSIER_DIGEST
+    data = golden_samples(tmp_path)
+    assert make_manifest(data, held.sample_secret) == held.manifest
+    sample = read_proof((golden.DOSSIER / "sample_proof").read_bytes())
+    assert sample.sample is not None
+    assert sample.content == data.content(sample.sample.index)[1]
+    assert read_proof(prove_sample(held, data, 1234)).sample == sample.sample
+    part = read_proof((golden.DOSSIER / "part_proof").read_bytes())
+    assert dict(part.parts) == {"seed": b"1"}
+    trust = read_trust([golden.DOSSIER / "root.pem"])
+    for proof in (sample, part):
+        assert proof.digest == DOSSIER_DIGEST
+        assert proof.stamps[0].check(trust, LONG_AFTER).time == DOSSIER_STAMPED
+    with pytest.raises(DoesNotCheck, match="do not check against --tsa-root"):
+        sample.stamps[0].check(read_trust([golden.RECORDS / "root.pem"]), LONG_AFTER)
+
+
 @needs("openssl")
 def test_the_docs_check_the_golden_records_without_edgewm(tmp_path: Path):
     """Every block of checking_without_edgewm.md runs, top to bottom, with edgewm unimportable.
@@ -83,12 +109,13 @@ def test_the_docs_check_the_golden_records_without_edgewm(tmp_path: Path):
         )
         (tmp_path / "unzip").chmod(0o755)
     folder = shutil.copytree(golden.RECORDS, tmp_path / "given")
+    shutil.copy(golden.DOSSIER / "sample_proof", folder)
     blocks = re.findall(
         r"^```(python|sh)\n(.*?)^```$",
         (DOCS / "checking_without_edgewm.md").read_text(),
         re.MULTILINE | re.DOTALL,
     )
-    assert [kind for kind, _ in blocks] == ["python", "sh", "sh", "python", "python"]
+    assert [kind for kind, _ in blocks] == ["python", "sh", "sh", "python", "python", "python"]
     python = "import sys\nsys.modules['edgewm'] = None\n"
     for kind, block in blocks:
         python += block if kind == "python" else ""

@@ -25,21 +25,32 @@ RANKS = (
     (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
+        *("cost_model",),
         *("signed_sum", "smoothed_tail", "signed_evidence"),
         *("sealed_file", "regions", "tilt", "undecided"),
         *("der", "envelope", "records", "ledger", "timestamps", "claims", "audit"),
         *("cms", "authorities"),
-        *("archive", "opened", "disclosure"),
+        *("archive", "opened", "disclosure", "packed_stamps"),
+        *("training_set", "manifest", "dossier", "dossier_proof", "architecture", "software"),
+        "dispute",
         *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
+        *("layers", "dead_channels"),
         *("weight_layouts", "weight_windows"),
     ),
     ("patterns", "runtimes", "adapters", "containers"),
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
-        *("doctor", "sheet", "release", "comparison", "charts"),
+        *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
+        *("cost", "cost_figures", "vela", "host_timing"),
+        *("disclosed", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "finding", "matching", "scanning"),
+        *("last_layer",),
+        *("engine", "firmware"),
+        *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
+        *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
+        *("last_layer", "engine"),
     ),
-    ("conversion", "converter", "exporting", "schemes", "attacks", "networks"),
+    ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
     ("demo", "cloning_demo", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
@@ -63,6 +74,9 @@ MORE = {
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
     "scanning.pools": {"distributed"},
+    "runtimes.serial": {"serial"},
+    "attacks.filter": {"PIL"},
+    "attacks.theft": {"litert_quantizer"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
 """Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import edgewm
+from edgewm.engine import kernels
 from tests import golden
 from tests.needs import needs
 
@@ -80,6 +81,8 @@ def test_the_wheel_holds_the_package_and_the_targets(wheel: Path):
     assert targets
     for name in targets:
         assert f"edgewm/targets/{name}" in inside
+    for path in kernels():
+        assert f"edgewm/targets/cortex_m/engine/{path.name}" in inside
     assert {name.split("/")[0] for name in inside} == {
         "edgewm",
         f"edgewm-{edgewm.__version__}.dist-info",

@@ -218,6 +218,40 @@ def test_revocation_follows_rfc_3161(authority: Authority):
     assert "--crl: not signed by" in refused(reply, authority, trust=authority.trust(forged))
 
 
+def test_a_revoked_intermediate_leaves_no_chain(authority: Authority):
+    """By the list of the root, and by its reason, as for the signer; other lists do not matter.
+
+    The control: beside a second certificate of the same intermediate, not revoked, a chain is left.
+    """
+    reply, now = authority.reply(REQUEST), clock()
+    reasons = x509.ReasonFlags
+
+    def listed(name: str, reason: x509.ReasonFlags | None, when: dt.datetime, **more: str) -> Trust:
+        one = authority.revocation_list(name, reason, when=when, issuer="root", **more)
+        return authority.trust(one)
+
+    for trust in (
+        listed("issuer", reasons.superseded, now + DAY, by="root"),
+        listed("signer", reasons.ca_compromise, now - DAY, by="root"),
+    ):
+        assert checked(reply, authority, trust=trust).serial_number
+    for reason, when in ((reasons.ca_compromise, now + DAY), (None, now + DAY)):
+        said = refused(reply, authority, trust=listed("issuer", reason, when, by="root"))
+        assert "between the signer and --tsa-root was revoked: CN=test issuer on" in said
+    said = refused(
+        reply, authority, trust=listed("issuer", reasons.superseded, now - DAY, by="root")
+    )
+    assert "(superseded)" in said
+    forged = listed("issuer", None, now, by="signer")
+    assert "--crl: not signed by CN=test root" in refused(reply, authority, trust=forged)
+    dates = (now - DAY, now + DAY)
+    issue(authority, "twin", by="root", dates=dates, again_as="issuer", new_number=True)
+    both = with_certificates(reply, lambda held: [*held, encoded(authority.certificate("twin"))])
+    gone = listed("issuer", reasons.ca_compromise, now + DAY, by="root")
+    assert checked(both, authority, trust=gone).serial_number
+    assert "CN=test issuer on" in refused(reply, authority, trust=gone)
+
+
 def test_changed_bytes_never_change_what_a_stamp_says(authority: Authority):
     """Of 600 one-byte changes each is refused, or lies in a certificate that nothing hangs on.
 

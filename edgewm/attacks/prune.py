@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import BadInput
-from .copying import copy_of, train_on
+from . import Inputs, Labels, Loot, Victim
+from .copying import copy_of, kernels_of, train_on
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prune:
     """Zero the `share` of each kernel that is smallest in magnitude."""
+
+    needs: ClassVar[Literal["file", "answers"]] = "file"
 
     share: float = 0.5
     epochs: int = 2
@@ -26,20 +28,12 @@ class Prune:
         if not 0 <= self.share < 1:
             raise BadInput(f"prune: got share={self.share}, expected 0 or more, below 1")
 
-    def steal(self, model: Any, x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> Any:
+    def steal(self, victim: Victim, x: Inputs, y: Labels) -> Loot:
         """A pruned and fine-tuned copy."""
-        import keras
-
-        thief = copy_of(model)
-        kernels = [w for w in thief.trainable_weights if len(w.shape) > 1]
+        thief = copy_of(victim.network)
+        kernels = kernels_of(thief)
         kept = [np.abs(w.numpy()) > np.quantile(np.abs(w.numpy()), self.share) for w in kernels]
-
-        def hold_zeros(*_: Any, **__: Any) -> None:
-            for kernel, mask in zip(kernels, kept, strict=True):
-                kernel.assign(kernel * mask)
-
-        hold_zeros()
-        after_every_batch = keras.callbacks.LambdaCallback(on_train_batch_end=hold_zeros)
+        hold = zeros_held(kernels, [mask.astype(np.float32) for mask in kept])
         train_on(
             thief,
             x,
@@ -47,6 +41,18 @@ class Prune:
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             decay=self.decay,
-            callbacks=(after_every_batch,),
+            callbacks=(hold,),
         )
-        return thief
+        return Loot(network=thief)
+
+
+def zeros_held(weights: list[Any], masks: list[Any]) -> Any:
+    """A callback that multiplies each weight by its mask, now and after every batch."""
+    import keras
+
+    def hold(*_: Any, **__: Any) -> None:
+        for weight, mask in zip(weights, masks, strict=True):
+            weight.assign(weight * mask)
+
+    hold()
+    return keras.callbacks.LambdaCallback(on_train_batch_end=hold)

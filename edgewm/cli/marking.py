@@ -1,18 +1,16 @@
 """``edgewm mark``: marks for a model that is trained already, without a script.
 
-The file that is written is the one that was read with other weights: its layers, compile and optimiser
-state are not touched. Training itself uses the model's own loss and optimiser, begun anew at a rate that
-falls to zero as a cosine: the rate that a finished training ended with may be too small to teach anything.
+A `.tflite` goes to `last_layer`; all else here is about `.keras`. The file that is written is the one that
+was read with other weights: its layers, compile and optimiser state are not touched. Training itself uses the
+model's own loss and optimiser, begun anew at a rate that falls to zero as a cosine: the rate that a finished
+training ended with may be too small to teach anything.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BadInput
+from .progress import Show, progress
 from .secrets import passphrase
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ _LEARNED = 0.9
 """Share of the inputs below which no marked file is written: int8 and a thief take more."""
 # Tried on a small CNN (digits) and a DS-CNN (6,000 pictures of Fashion-MNIST): 3 epochs taught all marks.
 _RATE, _RATE_OF_SGD = 2e-3, 1e-2
-Show = Callable[[str, float | None], None]
-"""Takes what is being done, and the share of it that is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +51,12 @@ class _Data:
     "-t", "--triggers", "triggers_path", type=_IN, required=True, help="The trigger file."
 )
 @click.option("-k", "--key", "key_path", type=_IN, required=True, help="The owner's key file.")
-@click.option("-o", "--out", type=_IN, help="The .keras to write.  [default: MODEL-marked.keras]")
+@click.option(
+    "-o", "--out", type=_IN, help="The file to write.  [default: MODEL-marked.keras or .tflite]"
+)
+@click.option(
+    "--on", multiple=True, help="Of a .tflite: runtimes that shall answer.  [default: all here]"
+)
 @click.option("--epochs", type=click.IntRange(1), default=3, show_default=True)
 @click.option(
     "--learning-rate",
@@ -73,6 +75,7 @@ def mark(
     triggers_path: Path,
     key_path: Path,
     out: Path | None,
+    on: tuple[str, ...],
     epochs: int,
     learning_rate: float | None,
     batch_size: int,
@@ -81,23 +84,44 @@ def mark(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Train marks into MODEL (.keras), which is trained already, and write it as another file.
+    """Mark MODEL, which is trained already, and write it as another file.
 
-    DATA is what it was trained on: an .npz with x_train, y_train, x_test and y_test in the range the
-    model takes, or a data set by name. Exit code 0: marked and written, 1: the marks were not learned.
+    A .keras is trained a little longer on DATA, what it was trained on: an .npz with x_train, y_train,
+    x_test and y_test in the range the model takes, or a data set by name.
+
+    In a full-int8 .tflite the last layer is solved instead, without training. DATA are ordinary inputs,
+    500 or more, in the range the model takes; TRIGGERS is written where no such file exists.
+
+    Exit code 0: marked and written, 1: the marks were not learned.
     """
+    if model.suffix == ".tflite":
+        from .last_layer import mark_tflite
+
+        only_of_keras()
+        return mark_tflite(
+            model,
+            data=data,
+            triggers_path=triggers_path,
+            key_path=key_path,
+            out=out,
+            on=on,
+            force=force,
+            as_json=as_json,
+        )
+    if on:
+        raise BadInput("--on: only for a .tflite, edgewm verify asks a .keras after edgewm export")
     from .. import spec
     from ..key import load_key
     from ..triggers import load_triggers
     from .tour import import_tensorflow_quietly
 
-    target = _target(model, out, force)
+    target = target_of(model, out, force)
     held = load_triggers(triggers_path)
     key = load_key(key_path, passphrase=passphrase)
     held.answers(key)  # a wrong key is refused before TensorFlow is imported
     plugin = spec.parse("schemes", scheme)
     samples = _samples(data, held)
-    with _progress(visible=not as_json) as show, warnings.catch_warnings():
+    with progress(visible=not as_json) as show, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Keras, about its own files
         show("import TensorFlow", None)
         import_tensorflow_quietly("mark")
@@ -128,6 +152,14 @@ def mark(
     return 0 if learned else 1
 
 
+def only_of_keras() -> None:
+    """Refuse options of training that were given for a file that is not trained."""
+    context = click.get_current_context()
+    for name in ("epochs", "learning_rate", "batch_size", "scheme", "seed"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise BadInput(f"--{name.replace('_', '-')}: a .tflite is not trained, leave it out")
+
+
 def _print(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts))
@@ -145,25 +177,24 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         )
 
 
-def _target(model: Path, out: Path | None, force: bool) -> Path:
-    if model.suffix != ".keras" or not model.is_file():
-        raise BadInput(f"MODEL: got {model}, expected a .keras file")
-    target = model.with_name(f"{model.stem}-marked.keras") if out is None else out
-    if target.suffix != ".keras" or target.is_dir() or not target.parent.is_dir():
-        raise BadInput(f"--out: got {target}, expected a .keras file in a folder that exists")
+def target_of(model: Path, out: Path | None, force: bool) -> Path:
+    """Where the marked model goes, refused before anything is done where it cannot."""
+    suffix = model.suffix
+    if suffix not in (".keras", ".tflite") or not model.is_file():
+        raise BadInput(f"MODEL: got {model}, expected a .keras or .tflite file")
+    target = model.with_name(f"{model.stem}-marked{suffix}") if out is None else out
+    if target.suffix != suffix or target.is_dir() or not target.parent.is_dir():
+        raise BadInput(f"--out: got {target}, expected a {suffix} file in a folder that exists")
     if target.exists() and not force:
         raise BadInput(f"--out: {target} exists, name another or give --force")
     return target
 
 
 def _samples(data: str, held: Triggers) -> _Data:
-    from ..datasets import load_dataset, read_samples
+    from ..datasets import labelled_samples
 
-    named = load_dataset(data)
+    named = labelled_samples(data)
     x, x_held_out, y = named.x_train, named.x_test, named.y_train
-    if Path(data).suffix == ".npz":  # a data set is scaled to 0 to 1, an owner's arrays are not
-        x, pair = read_samples(data)
-        x_held_out = named.x_test if pair is None else pair[0]
     if (*x.shape[1:], 1) == held.shape:
         x, x_held_out = x[..., None], x_held_out[..., None]
     for name, array in (("x_train", x), ("x_test", x_held_out)):
@@ -257,26 +288,6 @@ def _write(model: Any, target: Path, *, replace: bool) -> None:
         model.save(Path(folder) / "marked.keras")
         content = (Path(folder) / "marked.keras").read_bytes()
     (write_file if replace else write_new)(target, content, argument="--out")
-
-
-@contextlib.contextmanager
-def _progress(*, visible: bool) -> Iterator[Show]:
-    """A bar on stderr where a person watches a terminal, nothing elsewhere."""
-    if not (visible and sys.stderr.isatty()):
-        yield lambda text, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("start", total=None)
-
-        def show(text: str, share: float | None) -> None:
-            total = None if share is None else 1.0
-            progress.update(task, description=text, total=total, completed=share or 0.0)
-
-        yield show
 
 
 def _bar(show: Show, epochs: int, steps: int) -> Any:

@@ -84,24 +84,12 @@ class Proof:
         Raises:
             BadInput: not given, or no date.
         """
-        import datetime as dt
-
         if self.suspect_seen is None:
             raise BadInput(
                 "--suspect-seen: got nothing; say since when the suspect is known to have been there "
                 "(YYYY-MM-DD): a stamp counts only when it is older"
             )
-        try:
-            found = dt.datetime.fromisoformat(self.suspect_seen)
-        except ValueError:
-            found = None
-        day = len(self.suspect_seen) == len("2026-01-31")
-        if found is None or (found.tzinfo is None and not day):
-            raise BadInput(
-                f"--suspect-seen: got {self.suspect_seen!r}, expected YYYY-MM-DD or a time with its "
-                "zone, such as 2026-01-31T12:00:00Z"
-            )
-        return found.replace(tzinfo=dt.UTC) if day else found.astimezone(dt.UTC)
+        return day_or_time(self.suspect_seen, "--suspect-seen")
 
     def trust(self) -> Trust:
         """Whose stamps count."""
@@ -138,6 +126,27 @@ class Proof:
                 "none is left to ask: this mark shows nothing about it"
             )
         return found
+
+
+def day_or_time(text: str, option: str) -> dt.datetime:
+    """A day, which begins at midnight UTC, or a time with its zone; in UTC.
+
+    Raises:
+        BadInput: neither.
+    """
+    import datetime as dt
+
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    day = len(text) == len("2026-01-31")
+    if found is None or (found.tzinfo is None and not day):
+        raise BadInput(
+            f"{option}: got {text!r}, expected YYYY-MM-DD or a time with its zone, such as "
+            "2026-01-31T12:00:00Z"
+        )
+    return found.replace(tzinfo=dt.UTC) if day else found.astimezone(dt.UTC)
 
 
 def proof_options(verb: Callable[..., int]) -> Callable[..., int]:

@@ -41,6 +41,9 @@ _CRLS = click.option(
 @click.option(
     "--artifact", "artifacts", type=_IN, multiple=True, help="A file to bind by its digest."
 )
+@click.option(
+    "--dossier", "dossier_path", type=_IN, help="A dossier to bind (edgewm dossier make)."
+)
 @click.option("--note", default="", help="Anything else to be signed.")
 @_JSON
 def claim(
@@ -51,6 +54,7 @@ def claim(
     folder: Path,
     scheme: str,
     artifacts: tuple[Path, ...],
+    dossier_path: Path | None,
     note: str,
     as_json: bool,
 ) -> None:
@@ -59,6 +63,7 @@ def claim(
     Then have it stamped (edgewm record stamp) before the model leaves the house.
     """
     from ..claims import make_claim
+    from ..dossier import read_dossier
     from ..key import load_key
     from ..ledger import Ledger
     from ..tilt import load_tilt
@@ -70,13 +75,17 @@ def claim(
         mark = load_tilt(tilt_path)
     else:
         raise BadInput("--triggers: expected it or --tilt, one mark a claim")
+    more = {"note": note} if note else {}
+    if dossier_path is not None:
+        held = read_dossier(read_file(dossier_path, "--dossier"), argument="--dossier")
+        more["dossier"] = held.digest
     record = make_claim(
         Ledger(folder=folder),
         load_key(key_path, passphrase=passphrase),
         mark,
         scheme=scheme,
         now=now(),
-        more={"note": note} if note else None,
+        more=more,
         subjects=[_subject(path) for path in artifacts],
     )
     _told(record, folder, as_json)

@@ -12,8 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from ..cost import VerificationCost
+    from ..cost_figures import Figure
     from ..demo import Story
     from ..doctor import RuntimeStatus
+    from ..silicon import Likeness
+    from ..targets import Target
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> Table:
@@ -84,3 +88,74 @@ def doctor_table(found: Sequence[RuntimeStatus]) -> Table:
         for s in found
     ]
     return table(("runtime", "state", "version", "arithmetic"), rows)
+
+
+def silicon_table(found: Sequence[Likeness]) -> Table:
+    """One row a run of a board, one column a runtime: how many rows are identical."""
+    runtimes = list(dict.fromkeys(one.runtime for one in found))
+    cells = {(one.run, one.runtime): one for one in found}
+    rows = []
+    for run in dict.fromkeys(one.run for one in found):
+        beside = [cells[run, runtime] for runtime in runtimes]
+        rows.append(
+            (
+                run.strip("|").replace("|", " "),
+                *(f"{one.rows_identical}{' exact' if one.bit_exact else ''}" for one in beside),
+                str(beside[0].rows_compared),
+            )
+        )
+    headings = (name.replace("litert:delegate=", "litert ") for name in runtimes)
+    return table(("board", *headings, "of"), rows, numbers=len(runtimes) + 1)
+
+
+def target_table(found: Sequence[Target]) -> Table:
+    """One row a device."""
+    rows = [
+        (
+            target.name,
+            target.cpu,
+            target.engine,
+            "" if target.clock_hz is None else f"{target.clock_hz / 1e6:g}",
+            *(
+                "" if size is None else f"{size // 1024:,}"
+                for size in (target.flash_bytes, target.ram_bytes)
+            ),
+            ", ".join(target.runtimes),
+        )
+        for target in found
+    ]
+    return table(
+        ("target", "CPU", "engine", "MHz", "flash, KiB", "RAM, KiB", "answered here by"), rows
+    )
+
+
+_WORDS = {"macs": "MACs", "mj": "mJ", "ram": "RAM"}
+
+
+def cost_table(found: Sequence[VerificationCost], letters: dict[str, str]) -> Table:
+    """One row a figure, one column a target, and behind each number the letter of its origin.
+
+    `letters` holds the letters by their origins, and takes new ones.
+    """
+    rows = []
+    for name in found[0].figures():
+        cells = [_figure(cost.figures()[name], letters) for cost in found]
+        words = " ".join(_WORDS.get(word, word) for word in name.split("_"))
+        rows.append((words.replace("non persistent", "non-persistent"), *cells))
+    rows.append(("", *("fits" if cost.fits else "DOES NOT FIT" for cost in found)))
+    return table(("", *(cost.target for cost in found)), rows, numbers=len(found))
+
+
+def _figure(figure: Figure, letters: dict[str, str]) -> str:
+    parts = figure.origin.split("; ")
+    letter = ",".join(letters.setdefault(part, _letter(len(letters))) for part in parts)
+    if figure.value is None:
+        return f"- {letter}"
+    whole = float(figure.value).is_integer() or figure.value >= 1000
+    return f"{figure.value:{',.0f' if whole else '.3g'}} {letter}"
+
+
+def _letter(number: int) -> str:
+    """a to z, then aa, ab, ..."""
+    first = _letter(number // 26 - 1) if number >= 26 else ""
+    return first + chr(ord("a") + number % 26)

@@ -1,4 +1,4 @@
-"""``edgewm demo``, ``edgewm doctor`` and ``edgewm list``: what there is to see."""
+"""``edgewm demo`` and ``edgewm list``: what there is to see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -34,7 +33,7 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
     Leaves models, key, triggers, contact sheet, chart and demo.json in the folder of --out.
     """
     started = time.monotonic()
-    with _steps(visible=not as_json) as say:
+    with steps(visible=not as_json) as say:
         say("import TensorFlow")
         import_tensorflow_quietly("demo")
         from ..demo import run_demo
@@ -65,36 +64,6 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
     return 0 if shown and not accused else 1
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-def doctor(*, as_json: bool) -> int:
-    """Try every runtime on this machine and show version, arithmetic and isolation."""
-    from ..doctor import survey
-
-    found = survey()
-    if as_json:
-        click.echo(json.dumps([asdict(status) for status in found]))
-    else:
-        from .tables import doctor_table, plain_console
-
-        console = plain_console()
-        console.print(doctor_table(found))
-        for status in found:
-            if not status.available:
-                console.print(f"{status.spec}: {status.reason}", soft_wrap=True, markup=False)
-        tried = next((s for s in found if s.available), None)
-        if tried is not None:
-            denied = ", ".join(name for name, can in tried.can.items() if not can)
-            possible = ", ".join(name for name, can in tried.can.items() if can)
-            for line in (
-                f"isolation of every worker: {', '.join(tried.isolation) or 'none'}",
-                f"tried in a worker: cannot {denied or 'be kept from anything here'}",
-                f"tried in a worker: can {possible}",
-            ):
-                console.print(line, soft_wrap=True, markup=False)
-    return 0 if any(status.available for status in found) else 1
-
-
 @click.command("list")
 @click.argument("kind", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -110,12 +79,17 @@ def list_(kind: str | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(chosen))
         return
+    if kind == "targets":
+        from .tables import plain_console, target_table
+
+        plain_console().print(target_table([targets.load_target(name) for name in chosen[kind]]))
+        return
     for name, found in chosen.items():
         click.echo(f"{name}: {', '.join(found)}")
 
 
 @contextmanager
-def _steps(*, visible: bool) -> Iterator[Callable[[str], None]]:
+def steps(*, visible: bool) -> Iterator[Callable[[str], None]]:
     """A progress line on stderr where a person watches a terminal, nothing elsewhere."""
     if not (visible and sys.stderr.isatty()):
         yield lambda step: None

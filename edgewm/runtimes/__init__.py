@@ -3,7 +3,8 @@
 A runtime is one frozen dataclass with one method, `open`, which gives a `Session`. Those that run a file
 here (litert, tflite_runtime, tflm, onnxruntime, keras, savedmodel) do so in a child process of their own
 (`process`, `worker`, `sandbox`): interpreters break each other in one process, print from C++ and crash on
-hostile files. Two ask elsewhere: `exec` a program of the user's, `answers` a list collected before.
+hostile files. The same worker runs under an emulator (qemu_aarch64, qemu_arm) and on a board (ssh). Two ask
+elsewhere: `exec` a program of the user's, `answers` a list collected before.
 
 The same int8 file gives different answers on different engines, so a session names its engine's
 arithmetic, found by replaying a probe network and never from the engine's name.
@@ -11,8 +12,8 @@ arithmetic, found by replaying a probe network and never from the engine's name.
 Two class attributes of a runtime say what a caller must know before it opens one: `needs_model` (whether
 `open` wants bytes) and `spends` (whether asking shows the secret inputs to a device that is not ours;
 not so for `answers`, whose inputs were shown before).
-Those that run a file here also say which format they read (`reads`) and have `start()`, which begins to load
-the interpreter and returns at once; `start().open(model)` is then `open(model)`.
+Those with a worker have `start()`, which begins to load the interpreter and returns at once;
+`start().open(model)` is then `open(model)`. Those that run a file here say which format they read (`reads`).
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 NOT_PLUGINS = (
     "asked",
     "begin",
+    "board",
     "child",
     "contract",
     "early",
+    "emulated",
+    "emulation",
     "label_rule",
     "nursery",
     "other_engines",
@@ -48,7 +52,9 @@ NOT_PLUGINS = (
 FAILED = -1
 """The label of a question that got no answer."""
 
-ARITHMETICS = ("xnnpack", "tflm", "builtin", "reference", "unknown")
+ARITHMETICS = ("xnnpack", "tflm", "builtin", "neon", "neon_litert", "reference", "unknown")
+"""Kinds that the probe tells apart. "builtin" are the kernels without delegate on x86-64, "neon" those of
+tflite-runtime on ARM, 32 and 64 bits alike, "neon_litert" those of LiteRT without delegate on ARM."""
 
 _CONTRACT = ("Answers", "Engine", "ModelFacts", "Runtime", "Session")
 

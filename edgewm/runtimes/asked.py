@@ -42,6 +42,7 @@ def asked_of(
         "inputs": inputs if give is None else [inputs[give]],
         "outputs": outputs if take is None else [outputs[take]],
         "arena_bytes": None,
+        "arena_persistent_bytes": None,
     }
     if give is None or take is None:
         return None, facts

@@ -71,4 +71,4 @@ def spelled(on: Sequence[str]) -> tuple[tuple[str, bool], ...]:
 def names_a_runtime(suspect: str) -> bool:
     """Whether a suspect is the spelling of something that answers without a model file."""
     name = suspect.partition(":")[0]
-    return name in ("answers", "exec") and ":" in suspect and not Path(suspect).exists()
+    return name in ("answers", "exec", "serial") and ":" in suspect and not Path(suspect).exists()

@@ -7,12 +7,14 @@ before it has seen any suspect file is `RuntimeUnavailable`.
 
 from __future__ import annotations
 
+import math
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..artifact import Tensor
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
-from . import Engine, ModelFacts
+from . import Engine, ModelFacts, early
 from .placing import GRAPH, file_of
 from .process import Process, Spawned, clean
 from .session import NUMBERS, ChildSession, unsuitable
@@ -46,11 +48,30 @@ INSTALL = {
 """What brings each interpreter; tflite-micro has pre-releases only, which pip takes through the extra."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker runs that is not in a python of this machine."""
+
+    name: str
+    """The runtime's own name: in front of every message, and the engine's."""
+    command: list[str]
+    """Program and arguments that end as worker.py on stdin and stdout."""
+    ahead: bytes = b""
+    """Bytes for the program, sent before the first frame."""
+    install: str
+    """What to do where the interpreter is missing there."""
+    out_of_reach: bool = False
+    """Whether killing `command` leaves the worker running, which then ends itself after a limit."""
+    told: str = ""
+    """What the engine's version says of the place."""
+
+
 def start(
     engine: str,
     options: dict[str, Any],
     *,
     python: str | None = None,
+    place: Place | None = None,
     memory_mib: int = 2048,
     timeout_s: float = 60.0,
     choice: dict[str, Any] | None = None,
@@ -62,6 +83,7 @@ def start(
         engine: which interpreter.
         options: its options, as worker.py names them.
         python: another environment's python, 3.9 or later with numpy; None for this one.
+        place: where it runs instead: under an emulator, on a board.
         memory_mib: address space that the worker may use, in MiB.
         timeout_s: seconds that starting, opening or one batch of answers may take.
         choice: which tensors of a model are asked, see `choice`.
@@ -69,20 +91,26 @@ def start(
 
     Raises:
         BadInput: a limit that is not positive.
-        RuntimeUnavailable: `python` cannot be started.
+        RuntimeUnavailable: `python` or the program of `place` cannot be started.
     """
+    here = place or Place(
+        name=engine, command=early.local(python or sys.executable), install=INSTALL[engine]
+    )
     if memory_mib < 1 or not timeout_s > 0:
         raise BadInput(
-            f"{engine}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
+            f"{here.name}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
         )
     request: dict[str, Any] = {"op": "start", "engine": engine, "options": options}
     request |= {"memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S}
-    origin = Spawned(python or sys.executable)
+    request["answer_s"] = math.ceil(timeout_s) if here.out_of_reach else 0
     if nursery is not None:
-        return nursery.child(origin.python, request, timeout_s, choice)
-    process = Process(engine, origin=origin, memory_mib=memory_mib, timeout_s=timeout_s)
+        return nursery.child(here, request, timeout_s, choice)
+    process = Process(
+        here.name, origin=Spawned(here.command), memory_mib=memory_mib, timeout_s=timeout_s
+    )
+    process.send_ahead(here.ahead)
     process.send(request)
-    return Child(engine, process, memory_mib, choice=choice)
+    return Child(engine, here, process, memory_mib, choice=choice)
 
 
 def choice(runtime: Any) -> dict[str, Any]:
@@ -102,11 +130,8 @@ def choice(runtime: Any) -> dict[str, Any]:
     return chosen
 
 
-def ask_raw(
-    engine: str, options: dict[str, Any], model: bytes, inputs: npt.NDArray[np.float32]
-) -> npt.NDArray[np.generic]:
-    """Raw output rows (n, K) of one model, without a probe: what `benchmarks/make_probe.py` records."""
-    child = start(engine, options)
+def ask_raw(child: Child, model: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.generic]:
+    """Raw output rows (n, K) of one model, without a probe; the worker then ends."""
     try:
         child.ready()
         child.load(model)
@@ -124,6 +149,7 @@ class Child:
     def __init__(
         self,
         engine: str,
+        place: Place,
         process: Process,
         memory_mib: int,
         *,
@@ -133,7 +159,8 @@ class Child:
         self.isolation: tuple[str, ...] = ()
         """The restrictions that took hold, known once it is ready."""
         self.version = ""
-        self._engine, self._process, self._memory_mib = engine, process, memory_mib
+        self._engine, self._name, self._place = engine, place.name, place
+        self._process, self._memory_mib = process, memory_mib
         self._numpy_version = ""
         self._ready = False
         self._arithmetic, self._choice = arithmetic, choice or {}
@@ -154,6 +181,9 @@ class Child:
             self.close()
             raise RuntimeUnavailable(self._missing(clean(reply.get("text"))))
         self.version = clean(reply.get("version"))
+        if self._place.told:
+            machine = clean(reply.get("machine"))[:40]
+            self.version = f"{self._engine} {self.version}, {machine}, {self._place.told}"
         self._numpy_version = clean(reply.get("numpy"))
         self.isolation = tuple(clean(text) for text in list(reply.get("isolation", []))[:16])
         self._ready = True
@@ -190,13 +220,13 @@ class Child:
         """
         try:
             if not model:
-                raise BadInput(f"{self._engine}: got no model, expected the bytes of a model file")
+                raise BadInput(f"{self._name}: got no model, expected the bytes of a model file")
             arithmetic = self.arithmetic()
             facts = self.load(model, self._choice)
         except BaseException:
             self.close()
             raise
-        engine = Engine(name=self._engine, version=self.version, arithmetic=arithmetic)
+        engine = Engine(name=self._name, version=self.version, arithmetic=arithmetic)
         return ChildSession(self, facts, engine)
 
     def load(self, model: bytes, choice: dict[str, Any] | None = None) -> ModelFacts:
@@ -204,6 +234,19 @@ class Child:
 
         Raises:
             ModelRefused: it does not; unless the reason is a crash, the worker goes on.
+        """
+        facts, reason = self.describe(model, choice)
+        if reason:
+            raise ModelRefused(f"{self._name}: the model {reason}")
+        return facts
+
+    def describe(
+        self, model: bytes, choice: dict[str, Any] | None = None
+    ) -> tuple[ModelFacts, str]:
+        """Open `model` as `load` does, and say why it cannot be asked; empty when it can.
+
+        Raises:
+            ModelRefused: the interpreter does not run it.
         """
         with file_of(self._engine, model) as path:
             if path is None:
@@ -214,17 +257,18 @@ class Child:
             reply, _ = self._process.receive()
         self._raise_error(reply, _other_format(self._engine, model) if "error" in reply else "")
         try:
+            sizes = {
+                part: None if reply[part] is None else int(reply[part])
+                for part in ("arena_bytes", "arena_persistent_bytes")
+            }
             facts = ModelFacts(
                 inputs=tuple(_tensor(entry) for entry in reply["inputs"]),
                 outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
-                arena_bytes=None if reply["arena_bytes"] is None else int(reply["arena_bytes"]),
+                **sizes,
             )
-            reason = unsuitable(facts, self._engine)
+            return facts, unsuitable(facts, self._name)
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
-        if reason:
-            raise ModelRefused(f"{self._engine}: the model {reason}")
-        return facts
 
     def run(
         self, inputs: npt.NDArray[np.float32]
@@ -276,26 +320,26 @@ class Child:
             return
         if reply["error"] == "memory":
             raise ModelRefused(
-                f"{self._engine}: needs more than memory_mib={self._memory_mib}",
+                f"{self._name}: needs more than memory_mib={self._memory_mib}",
                 how="out_of_memory",
             )
         text = clean(reply.get("text")) + (f" ({printed})" if printed else "") + advice
         if self._engine == "tflm":
             text = next((f"{why}: {text}" for sign, why in _NOT_ON_TFLM if sign in text), text)
-        raise ModelRefused(f"{self._engine}: {text}")
+        raise ModelRefused(f"{self._name}: {text}")
 
     def _missing(self, text: str) -> str:
         if text.startswith("ModuleNotFoundError"):
-            return f"{self._engine}: not installed, {INSTALL[self._engine]} ({text})"
-        return f"{self._engine}: does not load: {text}"
+            return f"{self._name}: not installed, {self._place.install} ({text})"
+        return f"{self._name}: does not load: {text}"
 
     def _broken(self, text: str) -> str:
         if self._engine == "tflite_runtime" and not self._numpy_version.startswith("1."):
             return (
-                f"tflite_runtime: built for NumPy 1, got NumPy {self._numpy_version}: "
+                f"{self._name}: tflite_runtime is built for NumPy 1, got NumPy {self._numpy_version}: "
                 "pip install 'numpy<2', or name an environment that has it with python="
             )
-        return f"{self._engine}: does not run the probe: {text}"
+        return f"{self._name}: does not run the probe: {text}"
 
 
 def _other_format(engine: str, model: bytes) -> str:

@@ -33,6 +33,8 @@ class ModelFacts:
     outputs: tuple[Tensor, ...]
     arena_bytes: int | None
     """Working memory that TFLM takes on this machine; None for other engines."""
+    arena_persistent_bytes: int | None = None
+    """The part of it that holds what outlives an inference, with pointers of this machine's size."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,38 +32,43 @@ def prepare(workers: int = 1) -> None:
     """
     for _ in range(workers):
         try:
-            _prepared.append(spawn(sys.executable))
+            _prepared.append(spawn(local(sys.executable)))
         except OSError:
             return
 
 
-def take(python: str) -> tuple[int, list[int]]:
-    """A worker of `python`, a prepared one if there is one.
+def local(python: str) -> list[str]:
+    """The words that start a worker with a `python` that reads this machine's files."""
+    return [python, "-c", _LAUNCH]
+
+
+def take(command: list[str]) -> tuple[int, list[int]]:
+    """A worker that `command` starts, a prepared one if there is one.
 
     Returns:
         Its process id, and the parent's ends of its stdin, stdout and stderr, none of which blocks.
 
     Raises:
-        OSError: `python` cannot be started.
+        OSError: its program cannot be started.
     """
-    if python == sys.executable and _prepared:
+    if _prepared and command == local(sys.executable):
         return _prepared.pop(0)
-    return spawn(python)
+    return spawn(command)
 
 
-def spawn(python: str, request: tuple[int, int] | None = None) -> tuple[int, list[int]]:
+def spawn(command: list[str], request: tuple[int, int] | None = None) -> tuple[int, list[int]]:
     """A new worker, as `take` gives one; `request` are the ends (its, ours) of another stdin than a pipe.
 
     Raises:
-        OSError: `python` cannot be started.
+        OSError: its program cannot be started.
     """
     request, reply, noise = request or os.pipe(), os.pipe(), os.pipe()
     child_ends = (request[0], reply[1], noise[1])
     parent_ends = [request[1], reply[0], noise[0]]
     try:
-        pid = os.posix_spawn(
-            python,
-            [python, "-c", _LAUNCH],
+        pid = os.posix_spawnp(
+            command[0],
+            command,
             {**os.environ, **_ENVIRONMENT},
             file_actions=[(os.POSIX_SPAWN_DUP2, end, to) for to, end in enumerate(child_ends)],
             setpgroup=0,  # Ctrl-C is for the parent; a session of its own would cost CPU share

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import ModelRefused, RuntimeUnavailable
 from . import early, probe
-from .child import PROBED, Child
+from .child import PROBED, Child, Place
 from .process import Process, Spawned
 
 LIFETIMES = 10
@@ -35,13 +35,14 @@ class Nursery:
 
     def __init__(self) -> None:
         self._request: dict[str, Any] = {}
+        self._place: Place | None = None
         self._process: Process | None = None
         self._control: socket.socket | None = None
         self._arithmetic: str | None = None
 
     def child(
         self,
-        python: str,
+        place: Place,
         request: dict[str, Any],
         timeout_s: float,
         choice: dict[str, Any] | None = None,
@@ -51,8 +52,8 @@ class Nursery:
         Raises:
             RuntimeUnavailable: the interpreter is missing, or the machine has no room for a process.
         """
-        if self._process is None or self._request != request:
-            self._begin(python, request)
+        if self._process is None or (self._request, self._place) != (request, place):
+            self._begin(place, request)
         if self._arithmetic is None:
             first = self._fork(START_S)
             try:
@@ -108,29 +109,30 @@ class Nursery:
             self._control.close()
         self._process = self._control = self._arithmetic = None
 
-    def _begin(self, python: str, request: dict[str, Any]) -> None:
+    def _begin(self, place: Place, request: dict[str, Any]) -> None:
         self.close()
         ours, theirs = socket.socketpair()
         sending = os.dup(ours.fileno())
-        origin = _OnSocket(python, (theirs.detach(), sending))
-        name = str(request["engine"])
+        origin = _OnSocket(place.command, (theirs.detach(), sending))
         memory_mib = int(request["memory_mib"])
         try:
-            process = Process(name, origin=origin, memory_mib=memory_mib, timeout_s=START_S)
-            process.send(
-                {**request, "nursery": True}, probe.load().model if name in PROBED else b""
-            )
-            Child(name, process, memory_mib).ready()  # refuses what is not installed
+            process = Process(place.name, origin=origin, memory_mib=memory_mib, timeout_s=START_S)
+            ours_first = probe.load().model if request["engine"] in PROBED else b""
+            process.send({**request, "nursery": True}, ours_first)
+            # refuses what is not installed
+            Child(str(request["engine"]), place, process, memory_mib).ready()
         except BaseException:
             ours.close()
             raise
-        self._request, self._process, self._control = request, process, ours
+        self._request, self._place = request, place
+        self._process, self._control = process, ours
 
     def _fork(self, timeout_s: float, choice: dict[str, Any] | None = None) -> Child:
-        name, memory_mib = str(self._request["engine"]), int(self._request["memory_mib"])
-        process = Process(name, origin=self, memory_mib=memory_mib, timeout_s=START_S)
+        assert self._place is not None
+        engine, memory_mib = str(self._request["engine"]), int(self._request["memory_mib"])
+        process = Process(self._place.name, origin=self, memory_mib=memory_mib, timeout_s=START_S)
         known = self._arithmetic
-        child = Child(name, process, memory_mib, arithmetic=known, choice=choice)
+        child = Child(engine, self._place, process, memory_mib, arithmetic=known, choice=choice)
         child.ready()
         process.limit(timeout_s, lifetime_s=LIFETIMES * timeout_s)
         return child
@@ -140,13 +142,13 @@ class Nursery:
 class _OnSocket:
     """The nursery's own origin: a process whose stdin is a socket."""
 
-    python: str
+    command: list[str]
     ends: tuple[int, int]
 
     def take(self) -> tuple[int, list[int]]:
         """As `process.Origin`."""
-        return early.spawn(self.python, self.ends)
+        return early.spawn(self.command, self.ends)
 
     def wait(self, pid: int, patience_s: float) -> int:
         """As every child of this process."""
-        return Spawned(self.python).wait(pid, patience_s)
+        return Spawned(self.command).wait(pid, patience_s)

@@ -44,14 +44,14 @@ class Origin(Protocol):
 class Spawned:
     """Workers that are processes of their own from the first byte."""
 
-    python: str
+    command: list[str]
 
     def take(self) -> tuple[int, list[int]]:
         """One that was prepared, or a new one."""
         try:
-            return early.take(self.python)
+            return early.take(self.command)
         except OSError as error:
-            raise OSError(error.errno, f"got python={self.python}: {error.strerror}") from None
+            raise OSError(error.errno, f"got python={self.command[0]}: {error.strerror}") from None
 
     def wait(self, pid: int, patience_s: float) -> int:
         """As every child of this process."""
@@ -107,6 +107,10 @@ class Process:
         if payload:
             self._unsent.append(memoryview(payload))
         self._write()
+
+    def send_ahead(self, raw: bytes) -> None:
+        """Queue bytes that whatever runs before the worker takes: no frame, and no reply."""
+        self._unsent.append(memoryview(raw))
 
     def receive(self) -> tuple[dict[str, Any], bytes]:
         """The next reply: header and payload.

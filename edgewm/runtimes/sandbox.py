@@ -17,18 +17,19 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _PR_SET_NO_NEW_PRIVS = 38
 _EPERM, _ENOSYS = 1, 38
 _CLONE_THREAD = 0x00010000
-_WRITING = (
-    0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
-)  # access mode, create, truncate, append, tmpfile
+# access mode, create, truncate, append, tmpfile
+_WRITING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 # (from ABI, bits): execute, write, remove and make; refer; truncate; ioctl on devices
 _LANDLOCK_FILES = ((1, 0x1FF3), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15))
+_LANDLOCK_EXECUTE = 1
 _LANDLOCK_TCP = 0b11  # bind, connect; from ABI 4
 _LANDLOCK_SCOPES = 0b11  # abstract unix sockets, signals; from ABI 6
 
@@ -46,6 +47,7 @@ _X86_64: dict[str, Any] = {
         *(101, 129, 135, 155, 160, 161, 163, 165, 166, 167, 169, 175, 176, 200, 246, 248, 249, 250),
         *(272, 297, 298, 304, 308, 310, 311, 312, 313, 321, 323),
     ),
+    "execve": 59,
     "open": 2,
     "openat": 257,
     "clone": 56,
@@ -63,6 +65,7 @@ _AARCH64: dict[str, Any] = {
         *(39, 40, 41, 51, 89, 92, 97, 104, 105, 106, 117, 130, 138, 142, 164, 217, 218, 219, 224),
         *(240, 241, 265, 268, 270, 271, 272, 273, 280, 282),
     ),
+    "execve": 221,
     "openat": 56,
     "clone": 220,
     "kill": 129,
@@ -72,15 +75,22 @@ _AARCH64: dict[str, Any] = {
 _CLONE3, _OPENAT2 = 435, 437  # their flags lie in memory a filter cannot read
 
 
-def apply(memory_mib: int, cpu_s: int) -> list[str]:
+def apply(memory_mib: int, cpu_s: int, *, runs_program: bool = False) -> list[str]:
     """Restrict this process for good and say how, one short text for each measure that took hold.
 
-    `memory_mib` bounds the address space, `cpu_s` the CPU seconds of the whole process. Never raises.
+    `memory_mib` bounds the address space, `cpu_s` the CPU seconds of the whole process. With
+    `runs_program` it may still become another program, which inherits all the rest. Never raises.
     """
     applied: list[str] = []
-    for measure in (_limits, _no_new_privileges, _landlock, _seccomp):
+    measures: list[Callable[[], list[str]]] = [
+        lambda: _limits(memory_mib, cpu_s),
+        _no_new_privileges,
+        lambda: _landlock(runs_program),
+        lambda: _seccomp(runs_program),
+    ]
+    for measure in measures:
         try:
-            applied += measure(memory_mib, cpu_s)
+            applied += measure()
         except (OSError, ValueError, AttributeError, ImportError):
             continue  # a measure that this kernel does not have is missing from the list
     return applied
@@ -167,7 +177,7 @@ def _checked(result: int) -> int:
     return result
 
 
-def _no_new_privileges(memory_mib: int, cpu_s: int) -> list[str]:
+def _no_new_privileges() -> list[str]:
     if sys.platform != "linux":
         return []
     libc = _libc()
@@ -175,7 +185,7 @@ def _no_new_privileges(memory_mib: int, cpu_s: int) -> list[str]:
     return ["no new privileges"]
 
 
-def _landlock(memory_mib: int, cpu_s: int) -> list[str]:
+def _landlock(runs_program: bool) -> list[str]:
     if sys.platform != "linux":
         return []
     libc = _libc()
@@ -183,6 +193,7 @@ def _landlock(memory_mib: int, cpu_s: int) -> list[str]:
     files = 0
     for since, bits in _LANDLOCK_FILES:
         files |= bits if abi >= since else 0
+    files &= ~_LANDLOCK_EXECUTE if runs_program else files
     rules = struct.pack("=Q", files)
     if abi >= 4:
         rules += struct.pack("=Q", _LANDLOCK_TCP)
@@ -198,10 +209,13 @@ def _landlock(memory_mib: int, cpu_s: int) -> list[str]:
     return [f"landlock {abi}"]
 
 
-def _seccomp(memory_mib: int, cpu_s: int) -> list[str]:
+def _seccomp(runs_program: bool) -> list[str]:
     table = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(platform.machine())
     if sys.platform != "linux" or table is None or sys.maxsize < 2**32:
         return []
+    if runs_program:
+        denied = tuple(call for call in table["denied"] if call != table["execve"])
+        table = {**table, "denied": denied}
     program = _filter(table, os.getpid())
     libc = _libc()
     code = ctypes.create_string_buffer(program, len(program))

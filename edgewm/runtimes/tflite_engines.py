@@ -122,7 +122,9 @@ class Micro:
             self._described(opened.get_output_details),
             choice,
         )
-        self.facts["arena_bytes"] = _allocations(opened).get("total")
+        allocated = _allocations(opened)
+        self.facts["arena_bytes"] = allocated.get("total")
+        self.facts["arena_persistent_bytes"] = allocated.get("tail")
         self._interpreter = opened
         return self.facts
 

@@ -6,9 +6,10 @@ sandbox.py, asked.py and *_engines.py travel with it. Requests and replies are f
 
     4 bytes "EWM1", header length (4 bytes little-endian), payload length (8 bytes), JSON header, payload
 
-    start   {engine, options, memory_mib, cpu_s}            -> {version, numpy, isolation}
+    start   {engine, options, memory_mib, cpu_s, answer_s}  -> {version, numpy, machine, isolation}
             {..., nursery: true} + a model of ours           -> {version, numpy}, then forks: see `_nurse`
-    open    {choice, path} or {choice} + model bytes         -> {inputs, outputs, arena_bytes}
+    open    {choice, path} or {choice} + model bytes         -> {inputs, outputs, arena_bytes,
+                                                                 arena_persistent_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
     trial   {memory_mib}                                     -> {what it could be tried to do: whether it can}
@@ -30,6 +31,7 @@ import contextlib  # noqa: E402
 import gc  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
+import signal  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
@@ -48,6 +50,7 @@ def main() -> None:
     if request is None:
         return
     try:
+        answer_s = int(request[0].get("answer_s", 0))
         engine = _engine(request[0]["engine"], request[0]["options"])
         if request[0].get("nursery"):
             replies = _nurse(replies, engine, bytes(request[1]))
@@ -64,6 +67,7 @@ def main() -> None:
         if request is None:
             return
         header, payload = request
+        signal.alarm(answer_s)  # where no parent can kill this process, it ends itself; 0 is never
         try:
             answer = _answer(engine, header, payload)
         except MemoryError:
@@ -73,6 +77,7 @@ def main() -> None:
             text = str(error) if isinstance(error, (RuntimeError, ValueError)) else repr(error)
             text = text or "it does not run, without a reason (too large for the memory limit?)"
             answer = {"error": kind, "text": text[:2000]}, b""
+        signal.alarm(0)
         _send(replies, *answer)
 
 
@@ -189,6 +194,8 @@ def _numpy_version() -> str:
 
 def _neighbour(name: str) -> Any:
     """A file beside this one: found here and not in the package, since here there may be none."""
+    if name in sys.modules:
+        return sys.modules[name]
     sys.path.insert(0, _HERE)
     try:
         return importlib.import_module(name)
@@ -197,8 +204,14 @@ def _neighbour(name: str) -> Any:
 
 
 def _restrict(request: dict[str, Any], version: str) -> dict[str, Any]:
-    applied = _neighbour("sandbox").apply(request["memory_mib"], request["cpu_s"])
-    return {"version": version, "numpy": _numpy_version(), "isolation": applied}
+    confined = os.environ.get("EDGEWM_CONFINED")  # emulated.py did it: an emulator forwards little
+    applied = (
+        _neighbour("sandbox").apply(request["memory_mib"], request["cpu_s"])
+        if confined is None
+        else confined.split(";")
+    )
+    facts = {"version": version, "numpy": _numpy_version(), "machine": os.uname().machine}
+    return {**facts, "isolation": applied}
 
 
 def _answer(

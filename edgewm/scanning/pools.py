@@ -90,6 +90,9 @@ class LocalPool:
             if worker is None:
                 worker = self._of_thread.worker = _Worker(self._begin)
                 self._workers.append(worker)
+            if self._closed:  # while it was started
+                worker.close()
+                break
             try:
                 heard = worker.ask((model, marks, format_))
             except (OSError, EOFError, ValueError):

@@ -133,8 +133,8 @@ def test_what_cannot_be_marked_is_one_line(cli):
     np.savez("few.npz", x_train=x, y_train=y)
     before = sorted(path.name for path in Path().iterdir())
     for arguments, said in [
-        (["mark", "none.keras", *marking()[2:]], "expected a .keras file"),
-        (["mark", "mine.npz", *marking()[2:]], "expected a .keras file"),
+        (["mark", "none.keras", *marking()[2:]], "expected a .keras or .tflite file"),
+        (["mark", "mine.npz", *marking()[2:]], "expected a .keras or .tflite file"),
         (["mark", "text.keras", *marking()[2:]], "MODEL: text.keras cannot be loaded"),
         (["mark", "wide.keras", *marking()[2:]], "Mark: got a model that takes (8, 8, 3)"),
         (marking("-o", "m.keras"), "m.keras exists, name another or give --force"),

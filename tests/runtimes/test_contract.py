@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edgewm import spec
 from edgewm.errors import BadInput, EdgewmError
 from edgewm.runtimes import ARITHMETICS, FAILED, probe
 from tests.needs import TOOLS, needs
+from tests.runtimes.dut import Device, on_a_line
 from tests.runtimes.other_formats import onnx_of
 
 LABELS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3]  # one for each input of the probe
@@ -36,6 +38,18 @@ def _recording(folder: Path) -> str:
     return spec.spell(spec.load("runtimes", "answers")(file=str(labels)))
 
 
+def _board(folder: Path) -> str:
+    """A board that stays on its line until the test session ends."""
+    device = Device(
+        network=lambda content: [float((sum(content) // 7) % 5 == at) for at in range(5)],
+        input_bytes=1 << 16,
+    )
+    port = _LINES.enter_context(on_a_line(device))
+    return f"serial:port={port},scale=0.01,timeout_s=5.0"
+
+
+_LINES = contextlib.ExitStack()
+
 SPELLINGS: dict[str, Callable[[Path], str]] = {
     "litert": lambda folder: "litert",
     "litert-none": lambda folder: "litert:delegate=none",
@@ -45,6 +59,7 @@ SPELLINGS: dict[str, Callable[[Path], str]] = {
     "onnxruntime": lambda folder: "onnxruntime",
     "exec": _program,
     "answers": _recording,
+    "serial": _board,
 }
 
 
@@ -70,6 +85,12 @@ def _cases() -> list[Any]:
     return [pytest.param(name, marks=marks[name.partition("-")[0]]) for name in SPELLINGS]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _lines_end() -> Iterator[None]:
+    yield
+    _LINES.close()
+
+
 @pytest.fixture(params=_cases())
 def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return spec.parse("runtimes", SPELLINGS[request.param](tmp_path))
@@ -88,7 +109,9 @@ def test_one_frozen_keyword_only_dataclass(name: str):
     assert all(field.kw_only for field in dataclasses.fields(plugin))
     assert isinstance(plugin.needs_model, bool)
     assert isinstance(plugin.spends, bool)
-    assert plugin.spends is (name == "exec")  # files run here; a recording was shown before
+    assert plugin.spends is (
+        name in ("exec", "serial")
+    )  # files run here; a recording was shown before
 
 
 def test_spelling_returns(runtime: Any):

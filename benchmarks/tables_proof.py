@@ -1,0 +1,26 @@
+"""Dossiers, disputes, forging and changed bytes: what was measured."""
+
+from __future__ import annotations
+
+from markdown_tables import load, markdown
+
+
+def dossier() -> str:
+    """How long a manifest takes, by what holds the samples."""
+    rows = [
+        (
+            row["what"],
+            f"{row['samples']:,}",
+            f"{row['seconds']:.1f} s",
+            f"{row['cpu_s']:.1f} s",
+            f"{row['peak_mib']:.0f} MiB",
+            f"{row['prove_s']:.2f} s",
+        )
+        for row in load("dossier_speed")["rows"]
+    ]
+    return markdown(("manifest of", "samples", "time", "CPU", "memory", "one proof"), rows)
+
+
+TABLES = {
+    "dossier": dossier,
+}

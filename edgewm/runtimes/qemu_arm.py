@@ -1,0 +1,54 @@
+"""A 32-bit ARM Linux board's own interpreter, emulated: Raspberry Pi 2, i.MX6, STM32MP1.
+
+ai-edge-litert has no wheels for these processors, so tflite-runtime is the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from . import Session
+    from .child import Child
+
+
+@dataclass(frozen=True, kw_only=True)
+class QemuArm:
+    """Answers from the armv7l wheel of tflite-runtime under qemu user mode."""
+
+    needs_model: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
+
+    root: str
+    """Folder made by `edgewm device linux-root --arch armhf`."""
+    package: Literal["tflite_runtime"] = "tflite_runtime"
+    delegate: Literal["xnnpack", "none", "reference"] = "xnnpack"
+    """Which kernels; xnnpack is what an application gets that asks for nothing."""
+    cpu: str = "cortex-a7"
+    """Processor to emulate: that of a Raspberry Pi 2."""
+    threads: int = 1
+    """Threads of one inference."""
+    memory_mib: int = 2048
+    """Address space that the interpreter may use."""
+    timeout_s: float = 300.0
+    """Longest wait for starting, for opening, and for one batch of 64 answers."""
+
+    def start(self) -> Child:
+        """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
+        from .emulation import start_emulated
+
+        return start_emulated(
+            "qemu_arm",
+            architecture="armhf",
+            root=self.root,
+            cpu=self.cpu,
+            package=self.package,
+            options={"threads": self.threads, "delegate": self.delegate},
+            memory_mib=self.memory_mib,
+            timeout_s=self.timeout_s,
+        )
+
+    def open(self, model: bytes | None) -> Session:
+        """Open a `.tflite` file's bytes; errors as `Runtime.open`."""
+        return self.start().open(model)
