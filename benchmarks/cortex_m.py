@@ -1,8 +1,8 @@
 """What an inference and a verification take on emulated Cortex-M boards, counted, and whether all agree.
 
 Instructions come from the board's timer under QEMU's -icount shift=0 (1 ns each), bytes from the linker, the
-stack from its paint. The golden marked network is verified over the serial protocol on every board, in full and
-until the e-process stops, beside its unmarked twin; the MLPerf Tiny networks of EDGEWM_DATA are counted.
+stack from its paint. The golden marked network is verified over the serial protocol on every board, in full
+and until the e-process stops, beside its unmarked twin; the MLPerf Tiny networks of EDGEWM_DATA are counted.
 
     EDGEWM_DATA=... python benchmarks/cortex_m.py
 """
@@ -112,23 +112,23 @@ def verified(board: str, name: str, *, sequential: bool) -> dict[str, Any]:
         made = build_firmware((GOLDEN / f"{name}.tflite").read_bytes(), board, Path(folder))
         with running(made.path, board) as port:
             spelled = f"serial:port={port},model={GOLDEN / 'marked.tflite'},timeout_s=30.0"
-            return verdict_of(spelled, [], board, name, sequential=sequential)
+            return verdict_of(spelled, (), board, name, sequential=sequential)
 
 
 def local(runtime: str, name: str) -> dict[str, Any]:
     """The same on an interpreter of this machine."""
-    return verdict_of(GOLDEN / f"{name}.tflite", [runtime], runtime, name, sequential=False)
+    return verdict_of(GOLDEN / f"{name}.tflite", (runtime,), runtime, name, sequential=False)
 
 
 def verdict_of(
-    suspect: Any, on: list[str], where: str, name: str, *, sequential: bool
+    suspect: str | Path, on: tuple[str, ...], where: str, name: str, *, sequential: bool
 ) -> dict[str, Any]:
     """A row of the verdict on the golden marks."""
     verdict = verify(
         suspect,
         triggers=load_triggers(GOLDEN / "triggers.npz"),
         key=load_key(GOLDEN / "owner.key"),
-        **({"on": on} if on else {}),
+        on=on,
         sequential=sequential,
         stamped=True,
     )
