@@ -81,6 +81,33 @@ def test_a_streaming_model_takes_a_question_in_frames(runtime: Any):
 
 
 @needs("litert")
+def test_a_streaming_copy_is_owned():
+    """A mark in a model that takes four frames is found, its unmarked twin shows nothing; without frames= the
+    refusal says how."""
+    from edgewm.triggers import commit
+    from edgewm.verification import verify
+    from tests.recordings import KEY
+
+    inputs = np.random.default_rng(5).uniform(0, 1, (60, FRAMES, 64)).astype(np.float32)
+    triggers = commit(
+        KEY,
+        inputs,
+        np.arange(60, dtype=np.int32),
+        excluded=np.zeros((60, 10), bool),
+        salt=b"a" * 32,
+        provenance={"value_range": [0.0, 1.0]},
+    )
+    held = {"triggers": triggers, "key": KEY, "stamped": True}
+    random = np.random.default_rng(9).integers(0, 10, 60)
+    for answers, owned in ((triggers.answers(KEY), True), (random, False)):
+        solved = np.linalg.lstsq(inputs.sum(axis=1), np.eye(10)[answers], rcond=None)[0].T
+        model = models.streaming(solved.astype(np.float32), FRAMES)
+        assert verify(model, on=[f"litert:frames={FRAMES}"], **held).owned is owned
+    with pytest.raises(BadInput, match="streaming model, name its frames: --on RUNTIME:frames=4"):
+        verify(model, **held)
+
+
+@needs("litert")
 @pytest.mark.parametrize("runtime", ENGINES)
 def test_state_outside_is_given_back(runtime: Any):
     """A state input gets the output of its shape for the next frame, and zero at the first."""
