@@ -36,6 +36,7 @@ RANKS = (
         *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
         *("layers", "dead_channels"),
         *("weight_layouts", "weight_windows"),
+        *("sounds",),
     ),
     ("patterns", "runtimes", "adapters", "containers"),
     (
@@ -43,15 +44,26 @@ RANKS = (
         *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
         *("cost", "cost_figures", "vela", "host_timing"),
         *("disclosed", "finding", "matching", "last_layer", "engine"),
+        *(
+            "doctor",
+            "linux_root",
+            "sheet",
+            "release",
+            "comparison",
+            "charts",
+            "silicon",
+            "inspection",
+        ),
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
         *("engine", "firmware"),
+        *("odds", "case", "hearing", "report"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
         *("last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
-    ("demo", "cloning_demo", "cli", "__init__", "__main__"),
+    ("demo", "cloning_demo", "demo_records", "show_authority", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 
@@ -73,6 +85,7 @@ MORE = {
     "envelope": {"securesystemslib"},
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
+    "report": {"jinja2"},
     "scanning.pools": {"distributed"},
     "runtimes.serial": {"serial"},
     "attacks.filter": {"PIL"},

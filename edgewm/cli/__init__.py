@@ -38,6 +38,7 @@ _VERBS = {
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Put marks into a .keras or int8 .tflite that is trained already."),
     "record": ("recording", "Add to, check, show or stamp the owner's records."),
+    "report": ("reporting", "Write a report on a verification, to read, print and repeat."),
     "scan": ("scanning", "Check every model in files against every mark."),
     "tilt": ("tilting", "Make, show or ask a mark without triggers."),
     "match": ("hunting", "Find your weights where no model is left."),
