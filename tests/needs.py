@@ -22,6 +22,8 @@ TOOLS = {
     "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
+    "onnxruntime": ("onnxruntime", "pip install 'edgewm[onnx]'"),
+    "onnx": ("onnx", "pip install onnx"),
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
     "serial": ("serial", "pip install 'edgewm[serial]'"),
     "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
