@@ -47,6 +47,8 @@ SPELLINGS = {
     "abstract": lambda folder: "abstract:inputs_per_group=2",
     "imported": array_of_pictures,
     "logo": drawing_of_a_ring,
+    "motion": lambda folder: "motion:inputs_per_group=2",
+    "tone": lambda folder: "tone:inputs_per_group=2",
 }
 
 
