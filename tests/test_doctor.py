@@ -19,6 +19,7 @@ EXPECTED = {
     "litert:threads=1,delegate=reference": "reference",
     "tflite_runtime": "builtin",
     "tflm": "tflm",
+    "onnxruntime": "unknown",
 }
 
 

@@ -50,7 +50,7 @@ def run(
     started = time.monotonic()
     flying: dict[Future[Rows], tuple[Suspect, list[int], float]] = {}
     for suspect in plan.suspects:
-        outcome = suspect.not_asked
+        outcome = plan.not_asked(suspect)
         if outcome:
             table.append([_row(suspect, plan, None, {"outcome": outcome})])
             continue
@@ -65,7 +65,7 @@ def run(
         if model is None:
             table.append([_row(suspect, plan, k, {"outcome": "changed"}) for k in missing])
             continue
-        flying[pool.submit(model, missing)] = (suspect, missing, time.monotonic())
+        flying[pool.submit(model, missing, suspect.format)] = (suspect, missing, time.monotonic())
         while len(flying) >= pool.width:
             _land(flying, plan, table)
             watch(len(table.done), plan.rows)

@@ -47,7 +47,7 @@ class Pool(Protocol):
     def width(self) -> int:
         """How many may be handed over before the first is back."""
 
-    def submit(self, model: bytes, marks: Sequence[int]) -> Future[Rows]:
+    def submit(self, model: bytes, marks: Sequence[int], format_: str) -> Future[Rows]:
         """The fields of one row for each of the `marks` of the plan."""
 
     def close(self) -> None:
@@ -71,9 +71,9 @@ class LocalPool:
         """Process ids of the workers that were started."""
         return [worker.pid for worker in self._workers]
 
-    def submit(self, model: bytes, marks: Sequence[int]) -> Future[Rows]:
+    def submit(self, model: bytes, marks: Sequence[int], format_: str) -> Future[Rows]:
         """As `Pool`."""
-        return self._threads.submit(self._ask, model, list(marks))
+        return self._threads.submit(self._ask, model, list(marks), format_)
 
     def close(self) -> None:
         """As `Pool`."""
@@ -84,14 +84,17 @@ class LocalPool:
             worker.close(patience_s=0.5)
         self._threads.shutdown(cancel_futures=True)
 
-    def _ask(self, model: bytes, marks: list[int]) -> Rows:
+    def _ask(self, model: bytes, marks: list[int], format_: str) -> Rows:
         for _ in range(TRIES):
             worker: _Worker | None = getattr(self._of_thread, "worker", None)
             if worker is None:
                 worker = self._of_thread.worker = _Worker(self._begin)
                 self._workers.append(worker)
+            if self._closed:  # while it was started
+                worker.close()
+                break
             try:
-                heard = worker.ask((model, marks))
+                heard = worker.ask((model, marks, format_))
             except (OSError, EOFError, ValueError):
                 worker.close()
                 self._of_thread.worker = None
@@ -120,7 +123,7 @@ class _Worker:
         self._to, self._from = self._process.stdin, self._process.stdout
         _send(self._to, begin)
 
-    def ask(self, what: tuple[bytes, list[int]]) -> list[tuple[Heard, ...]]:
+    def ask(self, what: tuple[bytes, list[int], str]) -> list[tuple[Heard, ...]]:
         """Raises OSError, EOFError or ValueError when it has ended."""
         _send(self._to, pickle.dumps(what))
         answer = _receive(self._from)
@@ -156,8 +159,9 @@ def work() -> None:
     orders, marks = pickle.loads(begin)  # noqa: S301 - from our own parent
     with nurseries_end():
         while (request := _receive(source)) is not None:
-            model, chosen = pickle.loads(request)  # noqa: S301
-            _send(target, pickle.dumps(ask(model, orders, [marks[place] for place in chosen])))
+            model, chosen, format_ = pickle.loads(request)  # noqa: S301
+            heard = ask(model, orders, [marks[place] for place in chosen], format_)
+            _send(target, pickle.dumps(heard))
 
 
 def judged(
@@ -215,10 +219,16 @@ class ClusterPool:
             raise BadInput(f"--scheduler: its workers have edgewm {version}, here is {__version__}")
         self._packed = {mark.questions.sha256: pickle.dumps(mark.questions) for mark in marks}
 
-    def submit(self, model: bytes, marks: Sequence[int]) -> Future[Rows]:
+    def submit(self, model: bytes, marks: Sequence[int], format_: str) -> Future[Rows]:
         """As `Pool`."""
         rows: Future[Rows] = Future()
-        self._try(rows, model, [self._marks[place] for place in marks], {}, 1)
+        flight = _Flight(
+            rows=rows,
+            model=model,
+            format=format_,
+            marks=[self._marks[place] for place in marks],
+        )
+        self._try(flight, {}, 1)
         return rows
 
     def close(self) -> None:
@@ -226,59 +236,50 @@ class ClusterPool:
         self._executor.shutdown(wait=False)
         self._client.close()
 
-    def _try(
-        self,
-        rows: Future[Rows],
-        model: bytes,
-        marks: list[Mark],
-        packed: dict[str, bytes],
-        times: int,
-    ) -> None:
-        names = [mark.questions.sha256 for mark in marks]
-        asked = self._executor.submit(ask_there, model, self._orders, names, packed)
-        asked.add_done_callback(lambda done: self._done(done, rows, model, marks, times))
+    def _try(self, flight: _Flight, packed: dict[str, bytes], times: int) -> None:
+        names = [mark.questions.sha256 for mark in flight.marks]
+        what = (flight.model, flight.format)
+        asked = self._executor.submit(ask_there, what, self._orders, names, packed)
+        asked.add_done_callback(lambda done: self._done(done, flight, times))
 
     def _done(
-        self,
-        done: Future[Lacking | list[tuple[Heard, ...]]],
-        rows: Future[Rows],
-        model: bytes,
-        marks: list[Mark],
-        times: int,
+        self, done: Future[Lacking | list[tuple[Heard, ...]]], flight: _Flight, times: int
     ) -> None:
         """Judge what a worker heard, or hand it the questions that it lacked, or try another one."""
         try:
             heard = done.result()
         except BaseException as error:  # Dask raises what it likes for a lost worker
             if type(error).__name__ == "KilledWorker" or times >= TRIES:
-                rows.set_result(
-                    [{**LOST, "reason": f"{LOST['reason']}: {error}"[:500]} for _ in marks]
-                )
+                lost = {**LOST, "reason": f"{LOST['reason']}: {error}"[:500]}
+                flight.rows.set_result([dict(lost) for _ in flight.marks])
             else:
-                self._again(rows, model, marks, {}, times + 1)
+                self._again(flight, {}, times + 1)
             return
         if isinstance(heard, Lacking):
-            packed = {name: self._packed[name] for name in heard.marks}
-            self._again(rows, model, marks, packed, times)
+            self._again(flight, {name: self._packed[name] for name in heard.marks}, times)
             return
         try:
-            terms = self._terms
-            rows.set_result(judged(model, marks, heard, orders=self._orders, terms=terms))
+            flight.rows.set_result(
+                judged(flight.model, flight.marks, heard, orders=self._orders, terms=self._terms)
+            )
         except BaseException as error:
-            rows.set_exception(error)
+            flight.rows.set_exception(error)
 
-    def _again(
-        self,
-        rows: Future[Rows],
-        model: bytes,
-        marks: list[Mark],
-        packed: dict[str, bytes],
-        times: int,
-    ) -> None:
+    def _again(self, flight: _Flight, packed: dict[str, bytes], times: int) -> None:
         try:
-            self._try(rows, model, marks, packed, times)
+            self._try(flight, packed, times)
         except Exception as error:  # the client was closed
-            rows.set_exception(error)
+            flight.rows.set_exception(error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Flight:
+    """One suspect on its way through a cluster."""
+
+    rows: Future[Rows]
+    model: bytes
+    format: str
+    marks: list[Mark]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +300,7 @@ _questions: dict[str, Questions] = {}
 
 
 def ask_there(
-    model: bytes, orders: Orders, names: Sequence[str], packed: dict[str, bytes]
+    what: tuple[bytes, str], orders: Orders, names: Sequence[str], packed: dict[str, bytes]
 ) -> Lacking | list[tuple[Heard, ...]]:
     """On a worker of a cluster: what was heard for each mark, or which marks it was never given."""
     for name, held in packed.items():
@@ -307,7 +308,8 @@ def ask_there(
     lacking = [name for name in names if name not in _questions]
     if lacking:
         return Lacking(marks=lacking)
-    return ask(model, orders, [_questions[name] for name in names])
+    model, format_ = what
+    return ask(model, orders, [_questions[name] for name in names], format_)
 
 
 def _send(target: IO[bytes], message: bytes) -> None:
