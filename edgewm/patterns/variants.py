@@ -4,9 +4,9 @@ Whoever trains on some variants of a field and one class gives that class to the
 be taught with inputs that everybody sees and asked with inputs that nobody saw (`edgewm.data_marking`).
 
 Variant i of group g, whole numbers only: the group's field (`edgewm.patterns.abstract.field` of the seed
-SHAKE("field of a group", seed) and index g) is rolled along every axis by up to `shift` samples, never by more
-than a sixteenth of its length, is mixed with field number i of the seed SHAKE("grain", seed, g) in parts of 100, and is spread over the
-whole range:
+SHAKE("field of a group", seed) and index g) is rolled along every axis by up to `shift` samples, never by
+more than a sixteenth of its length, is mixed with field number i of the seed SHAKE("grain", seed, g) in parts
+of 100, and is spread over the whole range:
 
     value = ((100 - grain) * rolled + grain * field_i + 50) // 100
     q     = (value - min) * 255 // (max - min)
