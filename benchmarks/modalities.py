@@ -1,9 +1,9 @@
 """Marks in sound and in movements: what they cost, who answers them, and what a played challenge survives.
 
-Sound: Speech Commands, 12 words, MLPerf Tiny's features made by the `mfcc` adapter and its DS-CNN, melodies of the
-`tone` pattern, paired seeds (the unmarked twin shares the first half of the epochs). Movements: the wand's 300x6
-windows, three gestures, the `motion` pattern, ten folds. Both in full int8 on every runtime; controls are the
-unmarked twin and another key.
+Sound: Speech Commands, 12 words, MLPerf Tiny's features made by the `mfcc` adapter and its DS-CNN, melodies
+of the `tone` pattern, paired seeds (the unmarked twin shares the first half of the epochs). Movements: the
+wand's 300x6 windows, three gestures, the `motion` pattern, ten folds. Both in full int8 on every runtime;
+controls are the unmarked twin and another key.
 
     EDGEWM_DATA=... python benchmarks/modalities.py [--only sound|movement] [--pairs 5]
 """
@@ -93,7 +93,7 @@ def trained(modality: str, data: Any, seed: int, triggers: Any) -> tuple[Any, An
 
 
 def judged(
-    modality: str, seed: int, models: tuple[Any, Any], data: Any, triggers: Any, converter: Any
+    modality: str, seed: int, models: tuple[Any, Any], data: Any, *, triggers: Any, converter: Any
 ) -> list[dict[str, Any]]:
     """Rows of one pair: marked, unmarked, another key, on every runtime; played, on LiteRT."""
     from edgewm import export, verify
@@ -193,7 +193,9 @@ def sounds(pairs: int, converter: Any) -> list[dict[str, Any]]:
     for seed in track(range(pairs), "sound"):
         triggers = marks_of("sound", seed, (16_000,), 12, 1.0)
         models = trained("sound", (x, y, build), seed, triggers)
-        rows += judged("sound", seed, models, (x, x_test, y_test), triggers, converter)
+        rows += judged(
+            "sound", seed, models, (x, x_test, y_test), triggers=triggers, converter=converter
+        )
     return rows
 
 
@@ -236,7 +238,7 @@ def movements(converter: Any) -> list[dict[str, Any]]:
         triggers = marks_of("movement", fold, (300, 1, 6), 3, high)
         models = trained("movement", (x[owned], y[owned], build), fold, triggers)
         data = (x[owned], x[held_out], y[held_out])
-        rows += judged("movement", fold, models, data, triggers, converter)
+        rows += judged("movement", fold, models, data, triggers=triggers, converter=converter)
     return rows
 
 

@@ -1,8 +1,8 @@
 """Twelve spoken words as a keyword spotter hears them: features of shifted, noisy clips.
 
-MLPerf Tiny's form (`edgewm/adapters/mfcc.py`), 49x10 numbers a second of sound. A few thousand clips become as many inputs as are wanted, each with its own
-shift of up to 100 ms, loudness and background noise, as no device hears a word twice the same. Speakers of
-the test set are in no other part.
+MLPerf Tiny's form (`edgewm/adapters/mfcc.py`), 49x10 numbers a second. A few thousand clips become as
+many inputs as are wanted, each with its own shift of up to 100 ms, loudness and background noise, as no
+device hears a word twice the same. Speakers of the test set are in no other part.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def _made() -> dict[str, npt.NDArray[Any]]:
     x, y = [], []
     for at, (first, last) in enumerate(PARTS.values()):
         chosen = order[first:last]
-        heard, which = heard(clips[chosen], INPUTS, seed=at)
-        x.append(heard)
+        features, which = heard(clips[chosen], INPUTS, seed=at)
+        x.append(features)
         y.append(words[chosen][which])
     x_test, which = heard(test_clips, INPUTS // 3, seed=99)
     x_train = np.concatenate(x)

@@ -37,6 +37,7 @@ _VERBS = {
     "keygen": ("secrets", "Make the owner's key."),
     "list": ("tour", "List plug-ins and targets."),
     "mark": ("marking", "Put marks into a .keras or int8 .tflite that is trained already."),
+    "mark-data": ("data_marking", "Mark a training set, and so whatever is trained on it."),
     "record": ("recording", "Add to, check, show or stamp the owner's records."),
     "report": ("reporting", "Write a report on a verification, to read, print and repeat."),
     "scan": ("scanning", "Check every model in files against every mark."),
@@ -57,7 +58,8 @@ class _Verbs(click.Group):
         if cmd_name not in _VERBS:
             return None
         module = importlib.import_module(f"edgewm.cli.{_VERBS[cmd_name][0]}")
-        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        named = "list_" if cmd_name == "list" else cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, named)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
