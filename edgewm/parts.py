@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from .key import Key
     from .runtimes.begin import Begun
 
+Sums = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+
 _NATURAL_KEPT = 64
 _PART = Tensor(name="part", shape=(1, 2), dtype="float32", scale=0.0, zero_point=0)
 
@@ -116,14 +118,12 @@ def signs(triggers: Triggers, values: int) -> npt.NDArray[np.int64]:
     return 2 * unpacked.astype(np.int64) - 1
 
 
-def sums(
-    rows: npt.NDArray[np.generic], of_groups: npt.NDArray[np.int64]
-) -> npt.NDArray[np.generic]:
+def sums(rows: npt.NDArray[np.generic], of_groups: npt.NDArray[np.int64]) -> Sums:
     """a_j of raw outputs (n, ...) for every group, (n, m): int64 of whole numbers, else float64."""
     flat = rows.reshape(len(rows), -1)
     kind = np.dtype(np.int64 if flat.dtype.kind in "iub" else np.float64)
     with np.errstate(all="ignore"):  # a hostile file may hold infinity
-        found: npt.NDArray[np.generic] = flat.astype(kind) @ of_groups.T.astype(kind)
+        found: Sums = flat.astype(kind) @ of_groups.T.astype(kind)
     return found
 
 
@@ -133,7 +133,7 @@ class Rule:
 
     of_groups: npt.NDArray[np.int64]
     """(m, values) +1 and -1."""
-    twice_median: npt.NDArray[np.generic]
+    twice_median: Sums
     """(m,) sum of the two middle values over the natural inputs; twice the middle one of an odd number."""
 
     def parts(
@@ -143,7 +143,7 @@ class Rule:
         every = sums(rows, self.of_groups)
         own = np.take_along_axis(every, groups[:, None], axis=1)[:, 0]
         with np.errstate(all="ignore"):
-            found = (2 * own > self.twice_median[groups]).astype(np.int64)
+            found = np.asarray(2 * own > self.twice_median[groups], np.int64)
         flat = rows.reshape(len(rows), -1)
         found[np.isnan(flat.astype(np.float64)).any(axis=1)] = FAILED
         return found

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import BadInput, RuntimeUnavailable
 from ..key import Key
@@ -38,6 +39,7 @@ except ImportError as error:  # TensorFlow, or the backend that KERAS_BACKEND na
         "and set KERAS_BACKEND=tensorflow"
     ) from None
 
+Array = npt.NDArray[np.floating[Any]]
 _LEAST_SPREAD = 1e-6
 
 
@@ -141,7 +143,7 @@ class MarkOutputs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
                 stacklevel=2,
             )
 
-    def _lesson(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _lesson(self) -> tuple[Array, Array, Array, Array]:
         """Inputs (n, *shape), sides of the median (n,), signs (n, values), natural inputs."""
         values = int(np.prod(self._asked(self.model, self._triggers.inputs[:1]).shape[1:]))
         ids = self._triggers.group_ids
@@ -158,7 +160,7 @@ class MarkOutputs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
         parts = held.parts(self._asked(model, self._triggers.inputs), ids)
         return float((parts == self._answers[ids]).mean())
 
-    def _asked(self, model: Any, inputs: np.ndarray) -> np.ndarray:
+    def _asked(self, model: Any, inputs: Array) -> Array:
         import tensorflow as tf
 
         try:
@@ -179,7 +181,7 @@ class _Step:
     def __init__(
         self,
         model: Any,
-        lesson: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        lesson: tuple[Array, Array, Array, Array],
         *,
         margin: float,
         strength: float,
