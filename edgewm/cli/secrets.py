@@ -56,7 +56,7 @@ def triggers() -> None:
 @click.option("--pattern", default="abstract", show_default=True, help="name:field=value,...")
 @click.option("--groups", type=int, help="Answers to draw: 64, with --outputs 40.")
 @click.option(
-    "--range", "value_range", help="Input values LOW,HIGH: 0,1, with --outputs those of --natural."
+    "--range", "value_range", help="Input values LOW,HIGH: 0,1, with --outputs that of --natural."
 )
 @click.option(
     "--reference", type=_IN, help="A clean .tflite of the same task: its classes are natural."
