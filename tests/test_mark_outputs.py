@@ -11,6 +11,7 @@ import pytest
 
 from edgewm.cli import run
 from edgewm.errors import BadInput
+from edgewm.hearing import questions_of
 from edgewm.key import Key, save_key
 from edgewm.parts import make_output_triggers
 from edgewm.patterns import make_triggers
@@ -66,7 +67,7 @@ def test_a_marked_model_is_owned_in_int8_and_its_twin_is_not(
     made = ["triggers", "make", *asked, "--outputs", "--out", str(tmp_path / "t.npz")]
     assert run([*made, "--groups", str(GROUPS), "--natural", str(tmp_path / "x.npy")]) == 0
     held = load_triggers(tmp_path / "t.npz")
-    mark = MarkOutputs(triggers=held, key=KEY)
+    mark = MarkOutputs(triggers=held, key=KEY, start=0.3, strength=1.0)
     marked = trained(mark)
     assert marked.history.history["mark_hit_rate"][-1] == mark.hit_rate == 1.0
     assert "train_step" not in vars(marked)
@@ -95,6 +96,8 @@ def test_a_marked_model_is_owned_in_int8_and_its_twin_is_not(
         found[name] = verdict["log10_p"]
         litert = next(r for r in verdict["runtimes"] if r["runtime"] == "litert:delegate=xnnpack")
         assert litert["groups_hit"] == file.groups_hit
+    said = questions_of(held, KEY, held.order, model=files["marked"].model)
+    assert sum(one.outcome == "hit" for one in said) == files["marked"].groups_hit
     assert found["marked"] < -6 < -3 < found["twin"]
 
 

@@ -9,8 +9,8 @@ step, and its loss gains
 with s = +1 or -1 as the answer says, a the group's signed sum of the outputs, median and spread (standard
 deviation) those of a over the natural inputs. All are asked in inference mode, as the shipped file is: beside
 natural rows in a batch (tried first) triggers shift what batch normalisation measures. The own loss, held
-constant, makes `strength` free of units: a mean square of 1e-3 or of 1e3 takes the same mark. A margin of
-one spread is far above a quantisation step. Weights are shaken as `schemes.robust` does.
+constant, makes `strength` free of units: a mean square of 1e-3 or of 1e3 takes the same mark. Half a
+spread is far above a quantisation step. Weights are shaken as `schemes.robust` does.
 
 The owner's own loss, metrics, optimiser and data stay. A log's `loss` counts the marks.
 """
@@ -68,11 +68,11 @@ class MarkOutputs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
         *,
         triggers: Triggers,
         key: Key,
-        start: float = 0.3,
-        margin: float = 1.0,
-        strength: float = 1.0,
+        start: float = 0.5,
+        margin: float = 0.5,
+        strength: float = 0.3,
         rows: int = 8,
-        noise: float = 0.05,
+        noise: float = 0.02,
     ) -> None:
         super().__init__()
         if triggers.natural is None:
