@@ -50,7 +50,7 @@ RANKS = (
             "silicon",
             "inspection",
         ),
-        *("disclosed", "finding", "matching", "scanning"),
+        *("disclosed", "finding", "matching", "trace", "scanning"),
         *("last_layer",),
         *("engine",),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
@@ -157,7 +157,7 @@ def test_third_parties_are_those_of_the_rank(module: str):
         root = name.split(".")[0]
         if ours or root in sys.stdlib_module_names:
             continue
-        if module == "runtimes.worker" and root in ("sandbox", "worker"):
+        if module in ("runtimes.worker", "runtimes.emulated") and root in ("sandbox", "worker"):
             continue  # its neighbours: it runs alone, in another environment's python
         assert root in allowed, f"{module} imports {name}"
         if at_the_top:

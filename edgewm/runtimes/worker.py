@@ -13,6 +13,7 @@ sandbox.py travels with it. Requests and replies are frames on stdin and stdout:
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
     trial   {memory_mib}                                     -> {what it could be tried to do: whether it can}
+    moments {dtype, shape: [n, ...]} + float32 bytes         -> {moments: {weights' name: [mean squares]}}
 
 A reply may be {error: unavailable | refused | memory | failed, text}. What interpreters print from C++ on
 stdout would corrupt the frames, so the frames move to a private descriptor and stdout joins stderr.
@@ -225,6 +226,11 @@ def _answer(
 
         inputs = np.frombuffer(payload, np.dtype(header["dtype"])).reshape(header["shape"])
         return _run(engine, inputs)
+    if header["op"] == "moments":
+        import numpy as np
+
+        inputs = np.frombuffer(payload, np.dtype(header["dtype"])).reshape(header["shape"])
+        return {"moments": engine.moments(_to_tensor(inputs, engine.facts["inputs"][0]))}, b""
     raise ValueError(f"unknown request {header['op']!r}")
 
 
@@ -298,6 +304,8 @@ class _Lite:
         if resolver is not None:
             chosen = getattr(self._module.OpResolverType, resolver)
             self._arguments["experimental_op_resolver_type"] = chosen
+        if options.get("keep_activations"):
+            self._arguments["experimental_preserve_all_tensors"] = True
         self.facts: dict[str, Any] = {}
         self._interpreter: Any = None
 
@@ -332,6 +340,26 @@ class _Lite:
         interpreter.set_tensor(self._input, sample)
         interpreter.invoke()
         return interpreter.get_tensor(self._output)
+
+    def moments(self, samples: Any) -> dict[str, list[float]]:
+        """Mean square of each input channel of every layer with weights; needs keep_activations."""
+        import numpy as np
+
+        held = self._interpreter
+        details = {detail["index"]: detail for detail in held.get_tensor_details()}
+        layers = [[int(i) for i in op["inputs"]][:2] for op in held._get_ops_details()]
+        layers = [pair for pair in layers if len(pair) == 2 and min(pair) >= 0]
+        sums: dict[str, Any] = {}
+        for sample in samples:
+            self.ask(sample[None])
+            for source, weights in layers:
+                values = held.get_tensor(source).astype(np.float64)
+                if values.ndim:
+                    zero = details[source]["quantization"][1]
+                    square = ((values - zero) ** 2).reshape(-1, values.shape[-1]).mean(axis=0)
+                    name = details[weights]["name"]
+                    sums[name] = sums.get(name, 0.0) + square
+        return {name: (total / len(samples)).tolist() for name, total in sums.items()}
 
     @staticmethod
     def _describe(detail: dict[str, Any]) -> dict[str, Any]:
