@@ -57,7 +57,7 @@ RANKS = (
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
         *("engine", "firmware"),
-        *("odds", "case", "hearing", "report"),
+        *("odds", "case", "hearing", "report", "data_marking"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
         *("last_layer", "engine"),
