@@ -86,7 +86,7 @@ MORE = {
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
     "report": {"jinja2"},
-    "scanning.pools": {"distributed"},
+    "scanning.cluster": {"distributed"},
     "runtimes.serial": {"serial"},
     "attacks.filter": {"PIL"},
     "attacks.theft": {"litert_quantizer"},

@@ -266,7 +266,7 @@ class Child:
                 outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
                 **sizes,
             )
-            return facts, unsuitable(facts, self._name)
+            return facts, unsuitable(facts, self._name if self._name in INSTALL else "")
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
 
