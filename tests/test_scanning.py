@@ -381,7 +381,7 @@ def test_a_table_of_another_scan_is_refused(suspects: Path, tmp_path: Path):
 @needs("litert")
 def test_mutated_models(suspects: Path, tmp_path: Path):
     """500 files with changed, cut, doubled and mixed bytes: the scan ends, every outcome has its name."""
-    from tests.runtimes.mutations import mutated
+    from tests.runtimes.mutated_models import mutated
 
     rng = np.random.default_rng(11)
     for number in range(500):

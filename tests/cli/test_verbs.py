@@ -164,7 +164,9 @@ def test_triggers_with_a_drawing(cli):
 def test_list_and_help_and_version(cli):
     """Every verb has help, every kind of plug-in is listed, and no arguments show the verbs."""
     held = printed_json(cli("list", "--json"))
-    assert {"answers", "exec", "litert", "serial", "tflite_runtime", "tflm"} <= set(held["runtimes"])
+    assert {"answers", "exec", "litert", "serial", "tflite_runtime", "tflm"} <= set(
+        held["runtimes"]
+    )
     assert held["targets"]
     assert cli("list", "patterns")[1].startswith("patterns: abstract, ")
     assert cli("--version")[1].startswith("edgewm, version ")
