@@ -294,6 +294,26 @@ def test_a_worker_that_is_lost_is_replaced(
     assert summary.outcomes == {"worker_lost": 12}
 
 
+@needs("litert")
+def test_names_of_strangers_stay_text(
+    suspects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A file that is named as a formula, with a line feed in it, is one cell of text in a CSV."""
+    monkeypatch.chdir(suspects)
+    name = '=HYPERLINK("x")\n.tflite'
+    Path(name).write_bytes(UNMARKED)
+    plan = planned(suspects)
+    plan.suspects[0].seen[:] = [name]
+    table = Table(tmp_path / "t.csv", plan)
+    pool = LocalPool(1, marks=plan.marks, orders=plan.orders, terms=plan.terms)
+    run(plan, pool=pool, table=table)
+    pool.close()
+    table.close()
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text()))
+    assert row["seen"] == '\'=HYPERLINK("x") .tflite'
+    assert float(row["log10_p"]) <= 0.0  # a number with a sign stays one
+
+
 SCAN = "from edgewm.cli import run; import sys; sys.exit(run(sys.argv[1:]))"
 
 
