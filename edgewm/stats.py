@@ -162,7 +162,7 @@ def owned(log10_p: float, *, alpha: float, tests: int, stamped: bool) -> bool:
     """
     if not log10_p <= 0.0:
         raise BadInput(f"log10_p: got {log10_p}, expected at most 0")
-    return log10_p <= log10_fraction(_bar(alpha, tests, stamped))
+    return log10_p <= log10_fraction(bar(alpha, tests, stamped))
 
 
 def hits_needed(allowed: Integers, *, alpha: float, tests: int = 1, stamped: bool) -> int | None:
@@ -231,7 +231,7 @@ def groups_needed(
     return None
 
 
-def _bar(alpha: float, tests: int, stamped: bool) -> Fraction:
+def bar(alpha: float, tests: int, stamped: bool) -> Fraction:
     if not 0.0 < alpha < 1.0:
         raise BadInput(f"alpha: got {alpha}, expected a probability between 0 and 1, such as 1e-6")
     if tests < 1:

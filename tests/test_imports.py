@@ -45,7 +45,7 @@ RANKS = (
         *("disclosed", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
-        *("engine", "firmware"),
+        *("engine", "firmware", "device_mark"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
         *("last_layer", "engine"),
