@@ -301,7 +301,8 @@ def _nodes(groups: int) -> tuple[int, ...]:
 
 def _start(alpha: float, nodes: int) -> tuple[int, int]:
     """alpha / nodes, which the bet starts at so as to end at 1, as mantissa and power of two."""
-    start = stats.bar(alpha, 1, stamped=True) / nodes / (1 + Fraction(1, 10**9))
+    bar = Fraction(10.0 ** stats.log10_bar(alpha=alpha, tests=1, stamped=True))
+    start = bar / nodes / (1 + Fraction(1, 10**9))
     exponent = math.frexp(float(start))[1] - 32
     mantissa = math.floor(start / Fraction(2) ** exponent)
     while mantissa >> 32:

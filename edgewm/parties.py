@@ -1,11 +1,13 @@
 """A party to a dispute: what they give, and how a model is asked for their mark.
 
-A party gives a disclosure package, which anybody can ask, or is the owner and has ledger, triggers and key.
+A party gives a disclosure package, which anybody can ask, or is the owner and has a ledger, triggers or
+a tilt, and the key.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from .claims import Grounds, StampFiles, claims_of, disclosures, grounds, opened
 from .disclosed import verify_disclosure
 from .disclosure import Package, package_grounds
 from .errors import DoesNotCheck
+from .tilt import Tilt
 from .verification import Run, verify
 
 if TYPE_CHECKING:
@@ -95,16 +98,16 @@ class ByKey:
     """A party who is here with everything."""
 
     ledger: Ledger
-    triggers: Triggers
+    mark: Triggers | Tilt
     key: Key
     number: int | None = None
-    """Of the claim; by default every claim of these triggers."""
+    """Of the claim; by default every claim of this mark."""
 
     def claims(self) -> tuple[list[Record], list[StampFiles]]:
-        """The claims of the triggers, and the stamps over them."""
+        """The claims of the mark, and the stamps over them."""
         records = self.ledger.records()
-        named = claims_of(self.ledger, records, self.triggers, self.key, number=self.number)
-        opened_groups(disclosures(records, self.triggers.root.hex()))
+        named = claims_of(self.ledger, records, self.mark, self.key, number=self.number)
+        opened_groups(disclosures(records, self.mark.root.hex()))
         return named, [stamp for claim in named for stamp in stamps_of(self.ledger, records, claim)]
 
     def ask(self, asked: Asked) -> tuple[Grounds, Verdict]:
@@ -115,7 +118,7 @@ class ByKey:
         """
         found = grounds(
             self.ledger,
-            triggers=self.triggers,
+            triggers=self.mark,
             key=self.key,
             trust=asked.trust,
             suspect_seen=asked.model.seen,
@@ -123,19 +126,21 @@ class ByKey:
             number=self.number,
             refuse=False,
         )
-        if found.first_group >= self.triggers.groups:
-            raise DoesNotCheck("every group was opened before the model was seen")
-        verdict = verify(
+        ask = functools.partial(
+            verify,
             asked.model.content,
-            triggers=self.triggers,
             key=self.key,
             on=asked.on,
             alpha=asked.alpha,
             tests=QUESTIONS * found.claims,
             stamped=found.stamp is not None,
-            run=Run(first_group=found.first_group, start_is_recorded=found.start_is_recorded),
         )
-        return found, verdict
+        if isinstance(self.mark, Tilt):
+            return found, ask(tilt=self.mark)
+        if found.first_group >= self.mark.groups:
+            raise DoesNotCheck("every group was opened before the model was seen")
+        run = Run(first_group=found.first_group, start_is_recorded=found.start_is_recorded)
+        return found, ask(triggers=self.mark, run=run)
 
 
 @dataclass(frozen=True, kw_only=True)

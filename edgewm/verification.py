@@ -193,8 +193,11 @@ class Run:
 
 def questions(triggers: Triggers, order: Sequence[int]) -> npt.NDArray[np.int64]:
     """Indices into `triggers.inputs` in the order of asking: group after group, (q,)."""
-    of_group = [np.flatnonzero(triggers.group_ids == j) for j in order]
-    return np.concatenate(of_group).astype(np.int64)
+    place = np.full(triggers.groups, -1)
+    place[list(order)] = np.arange(len(order))
+    places = place[triggers.group_ids]
+    asked = np.flatnonzero(places >= 0)
+    return asked[np.argsort(places[asked], kind="stable")].astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from edgewm.key import Key
 from edgewm.ledger import Ledger
 from edgewm.parties import ByKey, Model, Party
 from edgewm.records import Record, Subject
-from edgewm.runtimes import Answers
+from edgewm.runtimes import Answers, Engine
+from edgewm.tilt import Tilt
 from edgewm.triggers import Triggers, load_triggers
 from tests import golden
 from tests.authority import Authority
@@ -75,11 +76,26 @@ class Remembered:
         return _ANSWERED[model]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Saying:
+    """A runtime that knows what each file says to each input."""
+
+    needs_model: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
+
+    by_file: dict[bytes, dict[bytes, int]]
+
+    def open(self, model: bytes | None) -> Remembering:
+        assert model is not None
+        engine = Engine(name="saying", version="1", arithmetic="reference")
+        return Remembering(facts=None, engine=engine, labels=self.by_file[model])
+
+
 def claimed_by(
     folder: Path,
     *replies: Callable[[bytes], bytes],
     key: Key = KEY,
-    triggers: Triggers = TRIGGERS,
+    triggers: Triggers | Tilt = TRIGGERS,
 ) -> ByKey:
     """An owner with one claim, which has these replies as stamps: kept as they are, good or bad."""
     ledger = Ledger(folder=folder)
@@ -87,7 +103,7 @@ def claimed_by(
     for reply in replies:
         request = request_for(claim, NONCE)
         keep_stamp(ledger, key, claim, request, reply(request))
-    return ByKey(ledger=ledger, triggers=triggers, key=key)
+    return ByKey(ledger=ledger, mark=triggers, key=key)
 
 
 def thief(folder: Path, *replies: Callable[[bytes], bytes]) -> ByKey:

@@ -22,9 +22,13 @@ TOOLS = {
     "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
+    "onnxruntime": ("onnxruntime", "pip install 'edgewm[onnx]'"),
+    "onnx": ("onnx", "pip install onnx"),
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
     "serial": ("serial", "pip install 'edgewm[serial]'"),
     "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
+    "jinja2": ("jinja2", "pip install 'edgewm[report]'"),
+    "pypdf": ("pypdf", "pip install pypdf"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
@@ -32,11 +36,15 @@ TOOLS = {
 
 
 PROGRAMS = {
+    "apt-get": "a Debian or Ubuntu",
+    "chromium": "apt-get install chromium",
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "cppcheck": "apt-get install cppcheck",
     "gcc": "apt-get install gcc libc6-dev",
     "ld": "apt-get install binutils",
     "openssl": "apt-get install openssl",
+    "qemu-aarch64-static": "apt-get install qemu-user-static",
+    "sshd": "apt-get install openssh-server",
     "qemu-system-arm": "apt-get install qemu-system-arm",
 }
 
@@ -44,7 +52,7 @@ PROGRAMS = {
 def missing(name: str) -> bool:
     """Whether a tool is not installed; found without importing or running it."""
     if name in PROGRAMS:
-        return shutil.which(name) is None
+        return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None
     return importlib.util.find_spec(TOOLS[name][0]) is None
 
 
@@ -55,6 +63,15 @@ def needs(name: str) -> pytest.MarkDecorator:
     install = PROGRAMS[name] if name in PROGRAMS else TOOLS[name][1]
     absent = missing(name) and os.environ.get("EDGEWM_CI") != "1"
     return pytest.mark.skipif(absent, reason=f"needs {name}: {install}")
+
+
+def linux_root(arch: str) -> str:
+    """The root of an ARM board in the folder EDGEWM_LINUX_ROOTS; the test is skipped where there is none."""
+    folder = Path(os.environ.get("EDGEWM_LINUX_ROOTS", "")) / arch
+    if not (folder / "edgewm-root.json").exists():
+        make = f"edgewm device linux-root --arch {arch} -o FOLDER/{arch}, EDGEWM_LINUX_ROOTS=FOLDER"
+        (pytest.fail if os.environ.get("EDGEWM_CI") == "1" else pytest.skip)(f"needs {make}")
+    return str(folder)
 
 
 def data_folder() -> Path | None:

@@ -147,7 +147,7 @@ def hostile(suspects: Path) -> dict[str, str]:
             "does_not_fit",
         ),
         "two outputs": (models.edited(MARKED, models.with_second_output), "refused"),
-        "stateful": (models.edited(MARKED, models.with_resource_variable), "refused"),
+        "stateful": (models.edited(MARKED, models.with_resource_variable), "owned"),
         "no operator": (MARKED.replace(b"TFL3", b"TFL9"), "refused"),
         "cut": (MARKED[:9000], "refused"),
         "text": (b"no model at all " * 99, "refused"),
@@ -170,7 +170,6 @@ def test_whatever_a_suspect_does_is_an_outcome(suspects: Path, tmp_path: Path):
     assert "took longer than timeout_s=1" in told["endless"]
     assert "more than memory_mib=1024" in told["enormous"]
     assert "takes inputs 5x5x1, the triggers are 8x8x1" in told["other shape"]
-    assert "keeps state" in told["stateful"]
     assert not any("\n" in reason for reason in told.values())
 
 
@@ -200,6 +199,31 @@ def test_formats_that_nothing_reads_are_named(suspects: Path, tmp_path: Path):
     assert {(row["format"], row["outcome"]) for row in rows} == {
         ("keras", "other_format"),
         ("tflite", "owned"),
+    }
+
+
+@needs("litert")
+@needs("onnxruntime")
+@needs("onnx")
+def test_each_format_is_asked_where_it_is_read(suspects: Path, tmp_path: Path):
+    """With two runtimes named, a `.tflite` is asked on one and an ONNX file on the other."""
+    from tests import rewritten
+    from tests.recordings import KEY
+    from tests.runtimes.other_formats import onnx_of
+
+    for name, layer in (("marked", rewritten.MARKED), ("unmarked", rewritten.UNMARKED)):
+        (suspects / f"{name}.onnx").write_bytes(onnx_of(*layer))
+        (suspects / f"{name}.tflite").write_bytes(rewritten.file_of(*layer))
+    mark = mark_of(rewritten.GREY, KEY, name="grey")
+    plan = planned(suspects, mark, on=("litert", "onnxruntime"))
+    assert plan.terms.tests == 4
+    _, rows = scanned(plan, tmp_path / "t.jsonl")
+    found = {(row["seen"][0].rpartition("/")[2], row["runtime"], row["outcome"]) for row in rows}
+    assert found == {
+        ("marked.onnx", "onnxruntime", "owned"),
+        ("marked.tflite", "litert", "owned"),
+        ("unmarked.onnx", "onnxruntime", "not_shown"),
+        ("unmarked.tflite", "litert", "not_shown"),
     }
 
 

@@ -43,8 +43,8 @@ def test_a_ledger_against_a_package(cli, authority: Authority):
     claimed_by(Path("a"), authority.reply)
     b = thief(Path("b"), authority.reply)
     when = clock() + dt.timedelta(minutes=5)
-    record = disclose(b.ledger, b.key, b.triggers, groups=24, to="a court", now=when)
-    Path("package").write_bytes(package_of(b.ledger, b.key, b.triggers, record.number))
+    record = disclose(b.ledger, b.key, b.mark, groups=24, to="a court", now=when)
+    Path("package").write_bytes(package_of(b.ledger, b.key, b.mark, record.number))
     held = printed_json(cli(*asked(authority, "a", "package", *KEYS, "--json")))
     assert (held["first"], held["rule"]) == ("A", "overwritten")
     code, out, err = cli(*asked(authority, "a", "package", *KEYS))
@@ -60,9 +60,9 @@ def test_a_ledger_against_a_package(cli, authority: Authority):
 def test_a_copied_claim(cli, authority: Authority):
     """The owner's opened groups under a claim and a disclosure that the thief signed."""
     a = claimed_by(Path("a"), authority.reply)
-    record = disclose(a.ledger, a.key, a.triggers, groups=12, to="a court", now=THEN)
+    record = disclose(a.ledger, a.key, a.mark, groups=12, to="a court", now=THEN)
     members = unpack(
-        package_of(a.ledger, a.key, a.triggers, record.number), format=FORMAT, argument="p"
+        package_of(a.ledger, a.key, a.mark, record.number), format=FORMAT, argument="p"
     )
     copied = Ledger(folder=Path("copied"))
     made = a.ledger.records()
@@ -129,6 +129,19 @@ def test_what_cannot_be_done_is_one_line(cli, line: Sequence[str], said: str):
     """The reason."""
     Path("a").mkdir()
     assert said in refused(cli("dispute", *line))
+
+
+def test_a_tilt_in_place_of_triggers(cli, authority: Authority):
+    """Its file is read as one; with triggers beside it, or in their place, it is refused."""
+    claimed_by(Path("a"), authority.reply)
+    thief(Path("b"), authority.reply)
+    for more, said in (
+        (("--tilt-a", str(golden.TILT), "--key-a", "k"), "no claim of a names"),
+        (("--tilt-a", "t.npz", "--key-a", "k"), "--tilt-a: t.npz is an edgewm file of triggers"),
+        ((*KEYS, "--tilt-a", str(golden.TILT)), "CLAIM_A: a is a ledger, give --key-a and"),
+    ):
+        both = (*more, "--triggers-b", str(golden.OVERWRITTEN / "triggers.npz"), "--key-b", "k")
+        assert said in refused(cli(*asked(authority, "a", "b", *both)))
 
 
 def test_one_owner_twice_is_no_dispute(cli, authority: Authority):

@@ -1,0 +1,95 @@
+"""The interpreters of Linux boards beside those of this machine: arithmetic, silicon, and one verdict.
+
+Each runtime replays the probe, answers the 1,000 keyword inputs that boards answered, and gives a verdict on
+the golden marked file and on its unmarked twin. The two classes of boards are named by a run of each:
+TFLM's reference firmware, and X-CUBE-AI.
+
+    EDGEWM_DATA=... EDGEWM_LINUX_ROOTS=... python benchmarks/linux_runtimes.py
+    (the second holds arm64 and armhf, made by `edgewm device linux-root`)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from results_file import write_result
+
+from edgewm import load_key, load_triggers, verify
+from edgewm.runtimes.begin import begin
+from edgewm.silicon import read_recordings, replay
+
+GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "v1"
+RUNTIMES = (
+    "litert",
+    "tflite_runtime",
+    "tflm",
+    "qemu_aarch64:root={roots}/arm64,package=litert",
+    'qemu_aarch64:root={roots}/arm64,package=litert,delegate="none"',
+    "qemu_aarch64:root={roots}/arm64,package=tflite_runtime",
+    "qemu_arm:root={roots}/armhf,package=tflite_runtime",
+)
+BOARDS = {
+    "tflm_board": "reference|Nucleo-L4R5ZI",
+    "x_cube_ai_board": "STMicroelectronics|NUCLEO-H7A3ZI-Q",
+}
+
+
+def verdicts(spelled: str) -> dict[str, Any]:
+    """What one runtime says of the marked file and of the control."""
+    key, triggers = load_key(GOLDEN / "owner.key"), load_triggers(GOLDEN / "triggers.npz")
+    found: dict[str, Any] = {}
+    for name in ("marked", "unmarked"):
+        verdict = verify(GOLDEN / f"{name}.tflite", key=key, triggers=triggers, on=[spelled])
+        worst = verdict.worst
+        found |= {f"{name}_owned": verdict.owned, f"{name}_hits": worst.groups_hit}
+        found |= {f"{name}_log10_p": worst.log10_p, "arithmetic": worst.arithmetic}
+        found |= {"version": worst.version, "groups": worst.groups_asked}
+    return found
+
+
+def main() -> None:
+    """Ask every runtime and write the result."""
+    data, roots = os.environ.get("EDGEWM_DATA"), os.environ.get("EDGEWM_LINUX_ROOTS")
+    if not data or not roots:
+        sys.exit("set EDGEWM_DATA and EDGEWM_LINUX_ROOTS, see the first lines of this file")
+    held = read_recordings(Path(data) / "silicon_kws")
+    rows = []
+    for template in RUNTIMES:
+        spelled = template.format(roots=roots)
+        likenesses, not_run = replay(held, begin([spelled]))
+        if not_run:
+            sys.exit(f"{spelled}: {not_run[0].reason}")
+        row: dict[str, Any] = {
+            "runtime": template.replace("root={roots}/arm64,", "").replace(
+                "root={roots}/armhf,", ""
+            )
+        }
+        for name, part in BOARDS.items():
+            of = next(like for like in likenesses if part in like.run)
+            row |= {
+                f"{name}_run": of.run,
+                f"{name}_rows": of.rows_identical,
+                "rows": of.rows_compared,
+            }
+        row["runs_bit_exact"] = sum(x.rows_identical == x.rows_compared for x in likenesses)
+        row |= verdicts(spelled)
+        rows.append(row)
+        print(row, flush=True)
+    same = len({(row["marked_owned"], row["unmarked_owned"]) for row in rows}) == 1
+    write_result(
+        "linux_runtimes",
+        settings={"model": "golden v1", "keyword_inputs": len(held.inputs), "boards": BOARDS},
+        rows=rows,
+        summary={
+            "one_verdict": same,
+            "fewest_hits_marked": min(row["marked_hits"] for row in rows),
+            "most_hits_unmarked": max(row["unmarked_hits"] for row in rows),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
