@@ -62,11 +62,7 @@ def main() -> None:
         likenesses, not_run = replay(held, begin([spelled]))
         if not_run:
             sys.exit(f"{spelled}: {not_run[0].reason}")
-        row: dict[str, Any] = {
-            "runtime": template.replace("root={roots}/arm64,", "").replace(
-                "root={roots}/armhf,", ""
-            )
-        }
+        row: dict[str, Any] = {"runtime": re.sub(r"root=[^,]*,", "", template)}
         for name, part in BOARDS.items():
             of = next(like for like in likenesses if part in like.run)
             row |= {
