@@ -11,6 +11,7 @@ TFLM's reference firmware, and X-CUBE-AI.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any

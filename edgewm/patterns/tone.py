@@ -2,9 +2,10 @@
 
 An input is a waveform of whatever shape, its samples in C order. A third of it glides from one frequency to
 another, both drawn from the key in 1/256 steps between `low` and `high` (shares of the sampling rate),
-under a sine window, so that the thirds join without a click. No room is silent, and the logarithm in a front end
-makes much of silence, so keyed noise lies under the melody. Inputs of one group differ in phase, loudness and
-noise, and begin up to a twentieth of the sound later: a model shall know a melody however it is played.
+under a sine window, so that the thirds join without a click. No room is silent, and the logarithm in a
+front end makes much of silence, so keyed noise lies under the melody. Inputs of one group differ in phase,
+loudness and noise, and begin up to a twentieth of the sound later: a model shall know a melody however it is
+played.
 """
 
 from __future__ import annotations
