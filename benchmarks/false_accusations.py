@@ -50,6 +50,7 @@ LATER = (
 """What happened to an innocent after training, in turn."""
 MARKED_BY_OTHERS = 4
 KEYS_A_DRAWING = {"triggers": 1, "logo": 20, "other owners": 50}
+MOST_CLASSES = 200
 UNLIKELY = 1.3
 """Signed sums below so many standard deviations are left at p = 1: none of them is near 0.05."""
 Labels = npt.NDArray[np.int64]
@@ -303,8 +304,11 @@ def of_other_owners(keys: int) -> tuple[list[Innocent], npt.NDArray[np.float64]]
                 facts = session.facts
             assert facts is not None
             shape, classes = facts.inputs[0].shape[1:], int(np.prod(facts.outputs[0].shape[1:]))
+            if not 2 <= classes <= MOST_CLASSES:
+                print(f"{model.name} is left out: {classes} outputs, no classifier")
+                continue
             step = facts.inputs[0].scale or 1.0
-            draw = drawn_for(shape, max(classes, 2), 255 * step, "abstract")
+            draw = drawn_for(shape, classes, 255 * step, "abstract")
             shared = KEYS_A_DRAWING["other owners"]
             column = by_triggers([model], keys, draw, shared=shared)
         except EdgewmError as error:

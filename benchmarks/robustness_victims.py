@@ -5,6 +5,7 @@ the tilt are those of tilt_training.py. Schemes:
 
     default   64 abstract triggers (`robust`) and a tilt of 128 cells, taught together for some epochs to a
               network that is trained already; p = 2 min(p of the triggers, p of the tilt)
+    more      the same with 128 triggers
     adi       100 abstract triggers with random labels, 2 in a batch of 100, from the first epoch on
               (Adi et al., USENIX Security 2018, their settings)
     logo      one drawing in a corner, 10 % of class 1 with it is taught as class 3, from the first epoch on
@@ -40,8 +41,10 @@ from tilt_training import (
     tilt_of,
 )
 
-SCHEMES = ("default", "adi", "logo")
-GROUPS, ADI_TRIGGERS, LOGO_INPUTS = 64, 100, 100
+GROUPS = {"default": 64, "more": 128, "adi": 100}
+SCHEMES = (*GROUPS, "logo")
+TILTED = ("default", "more")
+LOGO_INPUTS = 100
 LOGO_FROM, LOGO_TO, LOGO_SHARE, LOGO_SIDE = 1, 3, 0.1, 8
 INDEPENDENT = 200
 """Seed of a network of the clone's architecture, trained on the thief's samples by their true labels."""
@@ -184,11 +187,11 @@ def marks_of(pair: Pair) -> Any:
         key,
         shape=held.shape,
         classes=held.classes,
-        groups=GROUPS if pair.scheme == "default" else ADI_TRIGGERS,
+        groups=GROUPS[pair.scheme],
         value_range=range_of(pair.dataset),
         random=lambda count: SHAKE(count, "robustness salt", pair.scheme, pair.seed),
     )
-    tilt = tilt_of(pair.clean) if pair.scheme == "default" else None
+    tilt = tilt_of(pair.clean) if pair.scheme in TILTED else None
     return Marks(triggers=triggers, tilt=tilt, key=key)
 
 
@@ -214,7 +217,7 @@ def prepare(pair: Pair) -> None:
     import keras
 
     needed = [pair.clean, pair.independent]
-    if pair.scheme == "default":
+    if pair.scheme in TILTED:
         needed += [pair.clean.at("clean", seed) for seed in REFERENCES]
     for job in needed:
         if not job.path.exists():
@@ -222,7 +225,8 @@ def prepare(pair: Pair) -> None:
     if pair.path.exists():
         return
     keras.utils.set_random_seed(1000 * pair.seed + sum(pair.scheme.encode()))
-    model = {"default": _default, "adi": _adi, "logo": _logo}[pair.scheme](pair)
+    taught = _both if pair.scheme in TILTED else {"adi": _adi, "logo": _logo}[pair.scheme]
+    model = taught(pair)
     unfinished = pair.path.with_suffix(".unfinished.keras")
     model.save(unfinished)
     unfinished.rename(pair.path)
@@ -247,7 +251,7 @@ def control_files(pair: Pair, converter: Any) -> dict[str, bytes]:
     }
 
 
-def _default(pair: Pair) -> Any:
+def _both(pair: Pair) -> Any:
     import keras
 
     from edgewm import Lean, Mark

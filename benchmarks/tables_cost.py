@@ -122,7 +122,94 @@ def cost_model_networks() -> str:
     )
 
 
+def device_cost() -> str:
+    """Image classification, 64 queries: what the README shows."""
+    rows = [row for row in load("device_cost")["rows"] if row["network"] == "ic"]
+    counted = any(row["instructions"]["value"] for row in rows)
+    return markdown(
+        (
+            *(
+                "target",
+                *(["instructions"] if counted else []),
+                "inference",
+                "upload, a query",
+                "until shown",
+                "all 64",
+                "energy, all 64",
+            ),
+            *("flash, KiB: model, inputs (seeded)", "arena, KiB", ""),
+        ),
+        [
+            (
+                f"`{row['target']}`",
+                *([_count(row["instructions"])] if counted else []),
+                _time(row["inference_ms"], 1e-3),
+                _time(row["upload_ms"], 1e-3),
+                _time(row["total_sequential_s"]),
+                _time(row["total_full_s"]),
+                "-" if (mj := row["energy_full_mj"]["value"]) is None else f"{mj:,.0f} mJ",
+                f"{row['model_flash_bytes']['value'] / 1024:.0f}, "
+                f"{row['inputs_stored_bytes']['value'] / 1024:.0f} "
+                f"({row['inputs_seeded_bytes']['value']} B)",
+                f"{_arena(row) / 1024:.0f}",
+                "fits" if row["fits"] else "**does not fit**: " + row["misfits"][0].split(":")[0],
+            )
+            for row in rows
+        ],
+    )
+
+
+def device_cost_networks() -> str:
+    """Seconds on every target, three networks."""
+    held = load("device_cost")
+    cells = {(row["target"], row["network"]): row for row in held["rows"]}
+    networks = held["settings"]["networks"]
+    queries = {n: cells[held["summary"]["targets"][0], n]["queries_sequential"] for n in networks}
+    head = [
+        f"{network.upper()}: {queries[network]['value']} queries, {held['settings']['groups']}"
+        for network in networks
+    ]
+    return markdown(
+        ("target", *head, "inference times"),
+        [
+            (
+                f"`{target}`",
+                *(_span(cells[target, network]) for network in networks),
+                cells[target, "ic"]["inference_ms"]["origin"],
+            )
+            for target in held["summary"]["targets"]
+        ],
+    )
+
+
+def _span(row: dict[str, Any]) -> str:
+    text = ", ".join(_time(row[name]) for name in ("total_sequential_s", "total_full_s"))
+    return text if row["fits"] else f"does not fit ({row['misfits'][0].split(':')[0]})"
+
+
+def _count(figure: dict[str, Any]) -> str:
+    """In millions."""
+    return "-" if figure["value"] is None else f"{figure['value'] / 1e6:,.1f} M"
+
+
+def _time(figure: dict[str, Any], seconds: float = 1.0) -> str:
+    """In seconds from a tenth on, else in milliseconds."""
+    if figure["value"] is None:
+        return "-"
+    value = figure["value"] * seconds
+    if value >= 100:
+        return f"{value:,.0f} s"
+    return f"{value:.3g} s" if value >= 0.1 else f"{1e3 * value:.3g} ms"
+
+
+def _arena(row: dict[str, Any]) -> float:
+    names = ("arena_non_persistent_bytes", "arena_persistent_bytes")
+    return float(sum(row[name]["value"] or 0 for name in names))
+
+
 TABLES = {
+    "device_cost": device_cost,
+    "device_cost_networks": device_cost_networks,
     "cost_model": cost_model,
     "cost_model_networks": cost_model_networks,
     "silicon": silicon,

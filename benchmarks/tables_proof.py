@@ -1,4 +1,4 @@
-"""Dossiers, disputes, forging and changed bytes: what was measured."""
+"""Dossiers and damaged files: what was measured."""
 
 from __future__ import annotations
 
@@ -21,6 +21,21 @@ def dossier() -> str:
     return markdown(("manifest of", "samples", "time", "CPU", "memory", "one proof"), rows)
 
 
+def mutations() -> str:
+    """Which damage was noticed, by the kind of file."""
+    rows = [
+        (
+            row["what"],
+            f"{row['damages'] - row['not_noticed'] - row['crashed']:,} of {row['damages']:,}",
+            str(row["crashed"]),
+            str(row["exit_code_2"]),
+        )
+        for row in load("mutations")["rows"]
+    ]
+    return markdown(("damaged file", "noticed", "crashes", "exit code 2: nothing left"), rows)
+
+
 TABLES = {
     "dossier": dossier,
+    "mutations": mutations,
 }

@@ -6,12 +6,12 @@ from markdown_tables import load, markdown
 
 
 def records() -> str:
-    """What a ledger survives, how fast it checks, and whether changed bytes are noticed."""
+    """What a ledger survives, how fast it checks, and whether damage is noticed."""
     crash = load("ledger_crash")["summary"]
     held = load("record_checks")
-    changed = sum(row["changes"] for row in held["rows"])
-    refused = sum(row["refused"] for row in held["rows"])
-    what = ", ".join(row["what"] for row in held["rows"])
+    damage = load("mutations")
+    noticed = damage["summary"]["damages"] - damage["summary"]["not_noticed"]
+    what = ", ".join(row["what"] for row in damage["rows"])
     return markdown(
         ("records", "measured", "bar"),
         [
@@ -27,9 +27,9 @@ def records() -> str:
                 "10 s",
             ),
             (
-                f"one changed byte ({what}): refused",
-                f"{refused:,} of {changed:,}",
-                f"{changed:,}",
+                f"bytes changed, removed, inserted, cut ({what}): noticed",
+                f"{noticed - damage['summary']['crashed']:,} of {damage['summary']['damages']:,}",
+                f"{damage['summary']['damages']:,}",
             ),
         ],
     )

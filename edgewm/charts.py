@@ -19,6 +19,7 @@ from .errors import BadInput, RuntimeUnavailable
 
 if TYPE_CHECKING:
     from .comparison import HitTable, Margins
+    from .cost import VerificationCost
 
 FORMATS = ("png", "svg")
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#9a9a9a"
@@ -111,6 +112,54 @@ def hit_chart(table: HitTable, *, format: str = "png") -> bytes:
         bar.ax.tick_params(labelsize=8)
         bar.ax.set_yticklabels(["none", "half", "all"])
         return _bytes(figure, format)
+
+
+def cost_chart(costs: Sequence[VerificationCost], *, format: str = "png") -> bytes:
+    """Seconds of a verification by target on a logarithmic axis, all queries and until it is shown.
+
+    A target without a time says so, and one that it does not fit on is hatched.
+
+    Raises:
+        RuntimeUnavailable: matplotlib is not installed.
+    """
+    with _figure(8.0, 1.3 + 0.5 * len(costs)) as figure:
+        from matplotlib.patches import Patch
+
+        axes = figure.subplots()
+        kinds = (
+            ("total_full_s", "all queries", _GREY),
+            ("total_sequential_s", "until shown", _BLUE),
+        )
+        least = min(
+            (value for cost in costs for name, *_ in kinds if (value := _seconds(cost, name))),
+            default=1.0,
+        )
+        for row, cost in enumerate(costs):
+            for (name, _, colour), up in zip(kinds, (0.2, -0.2), strict=True):
+                value = _seconds(cost, name)
+                hatch = None if cost.fits else "////"
+                axes.barh(row - up, value, 0.36, color=colour, hatch=hatch)
+                text = f" {value:.3g} s" if value else " no time known"
+                axes.text(value or least / 2, row - up, text, va="center", fontsize=8)
+            if not cost.fits:
+                axes.text(
+                    0.99, row, "does not fit", transform=axes.get_yaxis_transform(),
+                    ha="right", va="center", fontsize=8, color=_ORANGE,
+                )  # fmt: skip
+        axes.set_xscale("log")
+        longest = max((_seconds(cost, name) for cost in costs for name, *_ in kinds), default=0.0)
+        axes.set_xlim(least / 2, 4 * max(longest, least))
+        axes.set_yticks(range(len(costs)), [cost.target for cost in costs])
+        axes.invert_yaxis()
+        axes.tick_params(labelsize=8)
+        axes.set_xlabel("seconds of one verification, inference and upload")
+        swatches = [Patch(color=colour, label=label) for _, label, colour in kinds]
+        figure.legend(handles=swatches, fontsize=8, loc="outside upper right", ncols=2)
+        return _bytes(figure, format)
+
+
+def _seconds(cost: VerificationCost, name: str) -> float:
+    return float(cost.figures()[name].value or 0.0)
 
 
 def _heading(table: HitTable, runtime: str) -> str:

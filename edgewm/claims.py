@@ -205,11 +205,11 @@ def earliest(
     stamps: Sequence[StampFiles],
     *,
     trust: Trust,
-    before: dt.datetime,
+    before: dt.datetime | None,
     now: dt.datetime,
     refuse: bool = True,
 ) -> tuple[tuple[Record, Stamp] | None, tuple[str, ...]]:
-    """The earliest good stamp older than a date with its record, and what is wrong with the others.
+    """The earliest good stamp older than a date, if one is given, and what is wrong with the others.
 
     Raises:
         DoesNotCheck: there are stamps, and none is good and old enough; not raised without `refuse`.
@@ -221,7 +221,7 @@ def earliest(
         except DoesNotCheck as error:
             wrong.append(str(error))
             continue
-        if stamp.latest < before:
+        if before is None or stamp.latest < before:
             good.append((files.record, stamp))
         else:
             wrong.append(

@@ -40,11 +40,7 @@ class Calibration:
     @property
     def origin(self) -> str:
         """Where an estimate comes from, in words."""
-        return f"estimated from {self.rows[0]}" + (
-            f" and {len(self.rows) - 1} more of {self.engine} on {self.cpu}"
-            if len(self.rows) > 1
-            else ""
-        )
+        return f"estimated from {_together(self.rows)}: {self.engine} on {self.cpu}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +51,11 @@ class BoardEnergy:
     nj_per_cycle: float
     """Median over the networks of its newest results."""
     rows: tuple[str, ...]
+
+    @property
+    def origin(self) -> str:
+        """Where an estimate comes from, in words."""
+        return f"estimated from {self.nj_per_cycle:g} nJ a cycle, median of {_together(self.rows)}"
 
 
 def calibration(cpu: str, engine: str) -> Calibration | None:
@@ -71,6 +72,15 @@ def board_energy(board: str) -> BoardEnergy | None:
         if entry["board"] == board:
             return BoardEnergy(**{**entry, "rows": tuple(entry["rows"])})
     return None
+
+
+def _together(rows: tuple[str, ...]) -> str:
+    """Rows of one submission once, with its networks behind it."""
+    networks: dict[str, list[str]] = {}
+    for row in rows:
+        system, _, network = row.rpartition(" ")
+        networks.setdefault(system, []).append(network)
+    return " and ".join(f"{system} ({', '.join(held)})" for system, held in networks.items())
 
 
 def _table() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Gather the facts of a dispute: ask both models for both parties' marks, and read both parties' stamps.
 
-A party gives a disclosure package, which anybody can ask, or is the owner and has ledger, triggers and key.
 A mark counts in a model by the rules of any verdict: with a stamp older than the day on which that model is
 known to have existed, or with 2^64 more. What follows from it is decided in `edgewm.dispute`.
 """
@@ -8,156 +7,20 @@ known to have existed, or with 2^64 more. What follows from it is decided in `ed
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .claims import (
-    Grounds,
-    StampFiles,
-    check_seen,
-    claims_of,
-    disclosures,
-    earliest,
-    grounds,
-    opened_groups,
-    stamps_of,
-)
-from .disclosed import verify_disclosure
-from .disclosure import Package, package_grounds
+from .claims import check_seen, earliest
 from .dispute import Dated, Decision, Side, decide
 from .errors import BadInput, DoesNotCheck
-from .verification import Run, verify
+from .parties import Asked, ByKey, ByPackage, CopiedClaim, Model, Party
 
 if TYPE_CHECKING:
     from .authorities import Trust
-    from .key import Key
-    from .ledger import Ledger
     from .records import Record
-    from .triggers import Triggers
+    from .runtimes import Runtime
     from .verdict import Verdict
-
-QUESTIONS = 4
-"""Two marks in two models: each is a test."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """One of the two models."""
-
-    content: bytes = field(repr=False)
-    seen: dt.datetime
-    """The earliest time at which it is known to have existed, UTC."""
-
-    @property
-    def sha256(self) -> str:
-        """Of its bytes."""
-        return hashlib.sha256(self.content).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """One of the models, and how it is asked."""
-
-    model: Model
-    on: Sequence[str]
-    trust: Trust
-    now: dt.datetime
-    alpha: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ByPackage:
-    """A party who opened some groups."""
-
-    package: Package
-
-    def claims(self) -> tuple[list[Record], list[StampFiles]]:
-        """The claim, and the stamps over it."""
-        claim = self.package.claim
-        return [claim], [stamp for stamp in self.package.stamps if stamp.record == claim]
-
-    def ask(self, asked: Asked) -> tuple[Grounds, Verdict]:
-        """What the records say for a model, and the verdict on it.
-
-        Raises:
-            DoesNotCheck: the groups were open before the model was seen.
-        """
-        found = package_grounds(
-            self.package,
-            trust=asked.trust,
-            suspect_seen=asked.model.seen,
-            now=asked.now,
-            refuse=False,
-        )
-        verdict = verify_disclosure(
-            asked.model.content,
-            package=self.package,
-            grounds=found,
-            on=asked.on,
-            alpha=asked.alpha,
-            tests=QUESTIONS,
-        )
-        return found, verdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class ByKey:
-    """A party who is here with everything."""
-
-    ledger: Ledger
-    triggers: Triggers
-    key: Key
-    number: int | None = None
-    """Of the claim; by default every claim of these triggers."""
-
-    def claims(self) -> tuple[list[Record], list[StampFiles]]:
-        """The claims of the triggers, and the stamps over them."""
-        records = self.ledger.records()
-        named = claims_of(self.ledger, records, self.triggers, self.key, number=self.number)
-        opened_groups(disclosures(records, self.triggers.root.hex()))
-        return named, [stamp for claim in named for stamp in stamps_of(self.ledger, records, claim)]
-
-    def ask(self, asked: Asked) -> tuple[Grounds, Verdict]:
-        """What the records say for a model, and the verdict on it.
-
-        Raises:
-            DoesNotCheck: every group was open before the model was seen.
-        """
-        found = grounds(
-            self.ledger,
-            triggers=self.triggers,
-            key=self.key,
-            trust=asked.trust,
-            suspect_seen=asked.model.seen,
-            now=asked.now,
-            number=self.number,
-            refuse=False,
-        )
-        if found.first_group >= self.triggers.groups:
-            raise DoesNotCheck("every group was opened before the model was seen")
-        verdict = verify(
-            asked.model.content,
-            triggers=self.triggers,
-            key=self.key,
-            on=asked.on,
-            alpha=asked.alpha,
-            tests=QUESTIONS * found.claims,
-            stamped=found.stamp is not None,
-            run=Run(first_group=found.first_group, start_is_recorded=found.start_is_recorded),
-        )
-        return found, verdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class CopiedClaim:
-    """A party whose claim names a commitment of somebody else."""
-
-    reason: str
-
-
-Party = ByPackage | ByKey | CopiedClaim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +104,7 @@ def settle(
     trust: Trust,
     now: dt.datetime,
     clock_skew: dt.timedelta,
-    on: Sequence[str] = ("litert",),
+    on: Sequence[str | Runtime] = ("litert",),
     alpha: float = 1e-6,
 ) -> Settled:
     """Ask everything and decide.
@@ -260,7 +123,7 @@ def settle(
         check_seen(model.seen, now)
     if models[0].sha256 == models[1].sha256:  # the same file is as old as its older sighting
         since = min(model.seen for model in models)
-        models = tuple(Model(content=m.content, seen=since) for m in models)  # type: ignore[assignment]
+        models = (replace(models[0], seen=since), replace(models[1], seen=since))
     ask_a, ask_b = (
         Asked(model=model, on=on, trust=trust, now=now, alpha=alpha) for model in models
     )
@@ -286,8 +149,7 @@ def _standing(party: Party, own: Asked, other: Asked) -> Standing:
         side = Side(in_own=False, in_other=False, copied=True)
         return Standing(claim=None, side=side, in_own=none, in_other=none, notes=(party.reason,))
     claims, stamps = party.claims()
-    ever = dt.datetime.max.replace(tzinfo=dt.UTC)
-    found, wrong = earliest(stamps, trust=own.trust, before=ever, now=own.now, refuse=False)
+    found, wrong = earliest(stamps, trust=own.trust, before=None, now=own.now, refuse=False)
     in_own, in_other = _mark(party, own), _mark(party, other)
     dated = None
     if found is not None:

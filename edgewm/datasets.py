@@ -12,7 +12,7 @@ import os
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,19 @@ def load_dataset(name: str) -> Dataset:
     raise BadInput(
         f"--data: got {name!r}, expected digits, {', '.join(KERAS_NAMES)}, an .npz or a folder of IDX files"
     )
+
+
+def labelled_samples(data: str) -> Dataset:
+    """The data set that `load_dataset` finds; arrays of an .npz in the value range they have.
+
+    Raises:
+        BadInput: no such data set, or no labels in it.
+    """
+    named = load_dataset(data)
+    if Path(data).suffix != ".npz":  # a data set is scaled to 0 to 1, an owner's arrays are not
+        return named
+    x, held_out = read_samples(data)
+    return replace(named, x_train=x, x_test=named.x_test if held_out is None else held_out[0])
 
 
 Samples = tuple[

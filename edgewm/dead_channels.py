@@ -7,6 +7,8 @@ TFLM does not, and the published times of one network then differ twofold for th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -78,7 +80,7 @@ def _passed(
 
 def _weights(model: Tflite, tensor: Node, shape: tuple[int, ...]) -> npt.NDArray[np.int8] | None:
     raw = stored_bytes(model, tensor) if dtype_of(tensor) == "int8" else b""
-    if not raw or len(raw) != np.prod(shape):
+    if len(shape) < 2 or not raw or len(raw) != math.prod(shape):
         return None
     values = np.frombuffer(raw, np.int8)
     return values.reshape(shape)

@@ -6,11 +6,14 @@
     finetuned, pruned what a thief makes of the marked network, on samples the owner never had
     clone             what a thief makes of its answers alone, see `edgewm.cloning_demo`
 
+The claim is signed and stamped before training; a report on the fine-tuned copy is left at the end.
+
 Everything is exported to full int8 and asked on every runtime arithmetic that works here.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +26,8 @@ import numpy.typing as npt
 from . import spec, stats
 from .cloning_demo import CloneRow, run_cloning
 from .datasets import Dataset, load_dataset
-from .errors import BadInput, EdgewmError
+from .demo_records import Authority, Clock, Papers, claim_before_training, report_on
+from .errors import BadInput, EdgewmError, RuntimeUnavailable
 from .exporting import Converter, export
 from .files import write_file
 from .hashing import SHAKE
@@ -72,6 +76,14 @@ class Story:
     hits_needed: int | None
     """Fewest groups whose hits show ownership without a stamp; None if all are too few."""
     folder: Path
+    report: Path | None = None
+    """The report on the fine-tuned copy."""
+    papers: str = ""
+    """Why there is no report, or no stamp; empty where there are both."""
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def run_demo(
@@ -80,11 +92,14 @@ def run_demo(
     folder: Path,
     key: Key,
     seed: int = 1,
+    authority: Authority | None = None,
+    clock: Clock = _utc_now,
     say: Callable[[str], None] = lambda step: None,
 ) -> Story:
     """Run the story on a data set and leave models, key, triggers, sheet, picture and demo.json.
 
-    `say` is called with the name of each step as it begins.
+    `say` is called with the name of each step as it begins. Without an `authority`, one for show stamps the
+    claim.
 
     Raises:
         BadInput: an unknown data set, or a folder that already holds a demo.
@@ -109,11 +124,22 @@ def run_demo(
         sheet = contact_sheet(triggers)  # as secret as the file; its answers need the key
         write_file(folder / "triggers.png", sheet, argument="--out", mode=0o600)
         owner = _Owner(held=held, triggers=triggers, key=key, seed=seed)
+        say("claim and stamp")
+        papers = _papers(folder, owner, authority, clock)
         artifacts = _train_and_export(owner, folder, converter, say)
+        if isinstance(papers, Papers):
+            papers.note("marked", "marked.tflite", artifacts["marked"], metrics={})
+            papers.note("release", "marked.tflite", artifacts["marked"], to="a customer")
+        seen = clock()
         clone_rows = run_cloning(
             held, key=key, seed=seed, folder=folder, converter=converter, say=say
         )
     rows, not_run = _ask_everywhere(held, artifacts, triggers, key, say)
+    report = None
+    if isinstance(papers, Papers):
+        say("write the report")
+        asked = list(dict.fromkeys(row.runtime for row in rows))
+        report = _report(papers, folder, artifacts, asked, seen)
     story = Story(
         dataset=held.name,
         rows=tuple(rows),
@@ -121,6 +147,8 @@ def run_demo(
         clone_rows=clone_rows,
         hits_needed=stats.hits_needed(triggers.allowed, alpha=1e-6, stamped=False),
         folder=folder,
+        report=report,
+        papers=papers.without if isinstance(papers, Papers) else papers,
     )
     _leave(story)
     return story
@@ -134,6 +162,39 @@ class _Owner:
     triggers: Triggers
     key: Key
     seed: int
+
+
+def _papers(folder: Path, owner: _Owner, authority: Authority | None, clock: Clock) -> Papers | str:
+    """The ledger with the claim, or why there is none: the extra `report` is not installed."""
+    try:
+        return claim_before_training(
+            folder, owner.key, owner.triggers, authority=authority or Authority(), clock=clock
+        )
+    except BadInput as missing:
+        if authority is not None:
+            raise
+        return str(missing)
+
+
+def _report(
+    papers: Papers,
+    folder: Path,
+    artifacts: dict[str, Artifact],
+    on: Sequence[str],
+    seen: dt.datetime,
+) -> Path | None:
+    """The report on the fine-tuned copy; None without Jinja2."""
+    try:
+        return report_on(
+            papers,
+            folder,
+            suspect=("finetuned", artifacts["finetuned"]),
+            control=("unmarked", artifacts["unmarked"]),
+            on=on,
+            seen=seen,
+        )
+    except RuntimeUnavailable:
+        return None
 
 
 def _train_and_export(

@@ -9,23 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import spec
+from . import spec, vela
 from .errors import EdgewmError
 from .runtimes.litert import LiteRT
+from .runtimes.onnxruntime import ONNXRuntime
 from .runtimes.tflite_runtime import TFLiteRuntime
 from .runtimes.tflm import TFLM
 
 if TYPE_CHECKING:
     from .runtimes.child import Child
 
-LOCAL: tuple[LiteRT | TFLiteRuntime | TFLM, ...] = (
+LOCAL: tuple[LiteRT | TFLiteRuntime | TFLM | ONNXRuntime, ...] = (
     LiteRT(),
     LiteRT(delegate="none"),
     LiteRT(delegate="reference"),
     TFLiteRuntime(),
     TFLM(),
+    ONNXRuntime(),
 )
-"""The configurations that run a file on this machine."""
+"""The configurations that run a file on this machine, but for those that take TensorFlow to start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class RuntimeStatus:
     available: bool
     version: str
     arithmetic: str
-    """What the probe showed, one of ARITHMETICS."""
+    """What the probe showed, one of ARITHMETICS; none for a compiler."""
     reason: str
     """Why it is not available and what to install; empty when it is."""
     isolation: tuple[str, ...]
@@ -47,13 +49,27 @@ class RuntimeStatus:
 
 
 def survey(
-    runtimes: tuple[LiteRT | TFLiteRuntime | TFLM, ...] = LOCAL,
+    runtimes: tuple[LiteRT | TFLiteRuntime | TFLM | ONNXRuntime, ...] = LOCAL,
 ) -> tuple[RuntimeStatus, ...]:
     """Try every local interpreter, at most seconds each; never raises for one that is missing."""
     return tuple(_try(runtime) for runtime in runtimes)
 
 
-def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
+def compiler() -> RuntimeStatus:
+    """Arm's compiler for Ethos-U: it answers nothing, and estimates what an inference costs."""
+    there = vela.installed()
+    return RuntimeStatus(
+        spec="vela",
+        available=there,
+        version=vela.vela_version() if there else "",
+        arithmetic="none",
+        reason="" if there else f"estimates for Ethos-U need it: {vela.INSTALL}",
+        isolation=(),
+        can={},
+    )
+
+
+def _try(runtime: LiteRT | TFLiteRuntime | TFLM | ONNXRuntime) -> RuntimeStatus:
     child: Child | None = None
     arithmetic, reason = "unknown", ""
     can: dict[str, bool] = {}
@@ -64,7 +80,7 @@ def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
     except EdgewmError as error:
         reason = str(error)
     status = RuntimeStatus(
-        spec=spec.spell(runtime),
+        spec=spec.brief(runtime),
         available=not reason,
         version=child.version if child else "",
         arithmetic=arithmetic,

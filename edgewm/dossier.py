@@ -36,7 +36,7 @@ from .training_set import TrainingSet
 FORMAT = "edgewm-dossier-1"
 TRAINING_SET = "training_set"
 """The part that holds the facts of a manifest."""
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def make_dossier(
         BadInput: nothing to put into it, a name that cannot be one, or data that cannot be read.
     """
     for name in parts:
-        if not _NAME.fullmatch(name) or name == TRAINING_SET:
+        if not NAME.fullmatch(name) or name == TRAINING_SET:
             raise BadInput(
                 f"--part: got the name {name!r}, expected lower case letters, digits and _, and not "
                 f"{TRAINING_SET}"

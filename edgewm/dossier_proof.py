@@ -22,7 +22,7 @@ from typing import Any
 from . import commitment
 from .archive import pack, unpack
 from .claims import StampFiles
-from .dossier import TRAINING_SET, Dossier, check_named, digest_of, leaf, training_set_facts
+from .dossier import NAME, TRAINING_SET, Dossier, check_named, digest_of, leaf, training_set_facts
 from .errors import BadInput, DoesNotCheck
 from .manifest import SampleProof, prove
 from .packed_stamps import unpacked_stamps
@@ -114,6 +114,8 @@ def read_proof(content: bytes, *, argument: str = "PROOF") -> DossierProof:
         parts = {one["name"]: members.pop(f"parts/{one['name']}") for one in held["opened"]}
         if not parts or len(parts) != len(held["opened"]):
             raise ValueError("no part is opened, or one twice")
+        if not all(NAME.fullmatch(name) for name in parts):
+            raise ValueError("a part under a name that is none")
         for one in held["opened"]:
             _check_part(held, one, parts[one["name"]])
         shown = members.pop("sample", None)

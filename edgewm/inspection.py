@@ -33,6 +33,8 @@ class Arena:
     persistent_bytes: int | None
     """What outlives an inference; None where no interpreter said it. A 32-bit board keeps less of it than
     this machine, since much of it are pointers."""
+    planned_bytes: int | None
+    """The first as planned from the file, whatever an interpreter says."""
     origin: str
     """Who says so."""
 
@@ -132,15 +134,22 @@ def _arena(read: Tflite, model: bytes) -> Arena:
         return Arena(
             non_persistent_bytes=planned,
             persistent_bytes=None,
+            planned_bytes=planned,
             origin=f"{PLANNED} ({error})",
         )
     finally:
         child.close()
     total, kept = facts.arena_bytes, facts.arena_persistent_bytes
     if total is None or kept is None:
-        return Arena(non_persistent_bytes=planned, persistent_bytes=None, origin=PLANNED)
+        return Arena(
+            non_persistent_bytes=planned,
+            persistent_bytes=None,
+            planned_bytes=planned,
+            origin=PLANNED,
+        )
     return Arena(
         non_persistent_bytes=total - kept,
         persistent_bytes=kept,
+        planned_bytes=planned,
         origin=f"measured on this host by tflite-micro {child.version}, with 64-bit pointers",
     )

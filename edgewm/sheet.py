@@ -34,7 +34,7 @@ def contact_sheet(
     for j in range(triggers.groups):
         left = _GAP + (j % columns) * (_CELL + _GAP)
         top = _GAP + (j // columns) * (_CELL + _CAPTION + _GAP)
-        picture = _fitted(_picture(triggers.of_group(j)[0], low, high))
+        picture = picture_of(triggers.of_group(j)[0], low, high)
         inset = (_CELL - picture.width) // 2, (_CELL - picture.height) // 2
         sheet.paste(picture, (left + inset[0], top + inset[1]))
         draw.text((left, top + _CELL + 1), f"{j}", fill="black", font=font)
@@ -44,6 +44,11 @@ def contact_sheet(
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def picture_of(values: npt.NDArray[np.float32], low: float, high: float) -> Image.Image:
+    """One input (*shape) as a picture of 96 pixels on its longer side; `low` is black, `high` white."""
+    return _fitted(_picture(values, low, high))
 
 
 def _fitted(picture: Image.Image) -> Image.Image:

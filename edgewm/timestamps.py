@@ -231,17 +231,21 @@ def _check_signer(
 
 
 def _check_chain(parsed: Any, trust: Trust, sha256: bytes, argument: str) -> None:
+    """One root at a time: of two roots under one name OpenSSL tries only the first."""
     import rfc3161_client
 
-    builder = rfc3161_client.VerifierBuilder(roots=list(trust.roots))
-    try:
-        builder.build().verify(parsed, sha256)
-    except (rfc3161_client.VerificationError, ValueError) as error:
-        _, marked, reason = str(error).partition("Verify error: ")
-        told = reason.split('"')[0] if marked else "it was changed, or another key signed it"
-        raise DoesNotCheck(
-            f"{argument}: the signature or its certificates do not check against --tsa-root: {told}"
-        ) from None
+    told = ""
+    for root in trust.roots:
+        try:
+            rfc3161_client.VerifierBuilder(roots=[root]).build().verify(parsed, sha256)
+        except (rfc3161_client.VerificationError, ValueError) as error:
+            _, marked, reason = str(error).partition("Verify error: ")
+            told = reason.split('"')[0] if marked else "it was changed, or another key signed it"
+        else:
+            return
+    raise DoesNotCheck(
+        f"{argument}: the signature or its certificates do not check against --tsa-root: {told}"
+    )
 
 
 def _accuracy(info: Any) -> dt.timedelta:

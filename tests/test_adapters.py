@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.recordings import KEY, set_of
 SPELLINGS = {
     "classes": "classes:order=1x0x-1x2",
     "grey_to_rgb": "grey_to_rgb",
+    "mfcc": "mfcc:frame=16,step=8,points=16,mels=6,coefficients=4",
     "nchw": "nchw",
     "range": "range:low=-1,high=1",
     "reshape": "reshape:shape=8x6",
@@ -100,14 +102,14 @@ def test_every_adapter_leaves_the_questions_alone(case: tuple[Any, Questions]):
 
 
 def test_every_adapter_keeps_what_is_not_its_own(case: tuple[Any, Questions]):
-    """Only `classes` names an order, and only range and standardise move the range."""
+    """Only `classes` names an order, and only range, standardise and mfcc move the range."""
     adapter, questions = case
     name = spec.spell(adapter).partition(":")[0]
     after = adapter.adapt(questions)
     assert (after.order is not None) is (name == "classes")
-    assert (after.value_range != (0.0, 1.0)) is (name in ("range", "standardise"))
+    assert (after.value_range != (0.0, 1.0)) is (name in ("range", "standardise", "mfcc"))
     assert (after.shape != questions.shape) is (name not in ("range", "standardise", "classes"))
-    low, high = after.value_range or (0.0, 0.0)
+    low, high = after.value_range or (-math.inf, math.inf)
     assert low - 1e-12 <= after.inputs.min() < after.inputs.max() <= high + 1e-12
 
 

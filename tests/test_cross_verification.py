@@ -10,22 +10,25 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from edgewm.cross_verification import ByPackage, CopiedClaim
 from edgewm.disclosure import disclose, package_of, read_package
 from edgewm.dispute import Rule
 from edgewm.errors import BadInput, DoesNotCheck
+from edgewm.parties import ByPackage, CopiedClaim
+from tests import tilting
 from tests.authority import Authority, make_authority
 from tests.disputes import (
     HOUR,
     MARKED,
     OVERWRITTEN,
     UNMARKED,
+    Saying,
     claimed_by,
     settled,
     thief,
 )
 from tests.ledgers import KEY, TRIGGERS, clock
 from tests.needs import needs
+from tests.recordings import set_of
 
 pytestmark = [needs("openssl"), needs("rfc3161"), needs("securesystemslib"), needs("litert")]
 COPY = (MARKED, OVERWRITTEN)
@@ -104,12 +107,13 @@ def test_clocks_of_two_authorities(authority: Authority, tmp_path: Path):
 
 def test_stamps_that_do_not_count(authority: Authority, tmp_path: Path):
     """An expired signer, and one that was revoked for its key, are no stamps; superseded later, it is."""
-    b, both = thief(tmp_path / "b", authority.reply), (OVERWRITTEN, OVERWRITTEN)
+    rough = functools.partial(authority.reply, accuracy_s=60)
+    b, both = thief(tmp_path / "b", rough), (OVERWRITTEN, OVERWRITTEN)
     a = claimed_by(tmp_path / "a", functools.partial(authority.reply, signer="expired"))
     found = settled(a, b, both, authority)
     assert found.decision.rule is Rule.NO_STAMP
     assert "it had expired" in found.a.notes[0]
-    good = claimed_by(tmp_path / "good", authority.reply)
+    good = claimed_by(tmp_path / "good", rough)
     for reason, rule in (
         (x509.ReasonFlags.key_compromise, Rule.ALONE),  # 24 groups show nothing without a stamp
         (x509.ReasonFlags.superseded, Rule.SAME_TIME),
@@ -128,12 +132,12 @@ def test_packages_settle_it_without_keys(authority: Authority, tmp_path: Path):
         record = disclose(
             side.ledger,
             side.key,
-            side.triggers,
+            side.mark,
             groups=groups,
             to="a court",
-            now=clock() + 2 * HOUR,
+            now=clock() + 3 * HOUR,
         )
-        content = package_of(side.ledger, side.key, side.triggers, record.number)
+        content = package_of(side.ledger, side.key, side.mark, record.number)
         packages.append(ByPackage(package=read_package(content)))
     found = settled(packages[0], packages[1], COPY, authority)
     assert (found.decision.first, found.decision.rule) == ("A", Rule.OVERWRITTEN)
@@ -144,6 +148,32 @@ def test_packages_settle_it_without_keys(authority: Authority, tmp_path: Path):
     found = settled(early, packages[1], COPY, authority)
     assert (found.decision.first, found.decision.rule) == (None, Rule.NOT_KNOWN)
     assert "opened groups count only against older" in found.a.in_own.notes[0]
+
+
+def test_a_tilt_names_the_clone(authority: Authority, tmp_path: Path):
+    """The owner's lean is in a clone too, where the thief put triggers; without the lean nothing is shown."""
+    lean, own = tilting.tilt(), set_of(tilting.CLASSES, (8, 8, 1))
+    a = claimed_by(tmp_path / "a", authority.reply, key=tilting.KEY, triggers=lean)
+    b = claimed_by(tmp_path / "b", authority.reply, triggers=own)
+    leans = tilting.leaning_labels(lean, tilting.KEY, 0.5)
+    said = {
+        b"owner": (leans, 1 - own.answers(KEY) % 2),
+        b"clone": (leans, own.answers(KEY)),
+        b"other": (tilting.innocent_labels(lean, 4), own.answers(KEY)),
+    }
+    by_file = {
+        name: {
+            row.tobytes(): int(label)
+            for inputs, labels in ((lean.inputs, natural), (own.inputs, answered))
+            for row, label in zip(inputs, labels, strict=True)
+        }
+        for name, (natural, answered) in said.items()
+    }
+    on = [Saying(by_file=by_file)]
+    found = settled(a, b, (b"owner", b"clone"), authority, on=on)
+    assert (found.decision.first, found.decision.rule) == ("A", Rule.OVERWRITTEN)
+    found = settled(a, b, (b"owner", b"other"), authority, on=on)
+    assert (found.decision.first, found.decision.rule) == (None, Rule.NO_COPYING)
 
 
 def test_what_is_no_dispute(authority: Authority, tmp_path: Path):

@@ -68,3 +68,18 @@ def test_the_published_network_with_empty_channels():
         shares[name] = sum(live_macs(model)) / model.macs
     assert 0.45 < shares.pop("vww_mbv1") < 0.55
     assert set(shares.values()) == {1.0}
+
+
+@needs("litert")
+def test_weights_without_axes_are_not_followed():
+    """A file that says that a layer's weights are a single number gives no shares, and no error."""
+
+    def change(schema: Any, tree: Any) -> None:
+        graph = tree.subgraphs[0]
+        for operator in graph.operators:
+            for index in operator.inputs[1:2]:
+                graph.tensors[index].shape = np.array([], np.int32)
+                tree.buffers[graph.tensors[index].buffer].data = np.zeros(1, np.uint8)
+
+    model = read_tflite(of_bytes(edited(MARKED, change)))
+    assert sum(live_macs(model)) == model.macs

@@ -22,7 +22,7 @@ from edgewm.records import make_record
 from edgewm.software import software_versions
 from edgewm.training_set import TrainingSet, read_training_set
 from tests import golden
-from tests.ledgers import KEY, THEN, changed_bytes, claimed
+from tests.ledgers import KEY, THEN, claimed
 from tests.needs import needs
 
 PARTS = {"seed": b"7", "parameters": b'{"epochs": 3}', "drawing": b"\x89PNG"}
@@ -47,6 +47,8 @@ def dossier(data: TrainingSet) -> Dossier:
 def test_it_comes_back_as_it_was(dossier: Dossier):
     """Written and read; `repr` shows no secret, and another secret gives another digest."""
     held = read_dossier(dossier.content())
+    assert not is_proof(dossier.content())
+    assert is_proof(prove_parts(dossier, ["seed"]))
     assert held == dossier
     assert held.digest == dossier.digest
     assert "7272" not in repr(held)
@@ -156,16 +158,6 @@ def test_a_dossier_that_does_not_hang_together_is_refused(dossier: Dossier):
     del members["blocks"]
     with pytest.raises(DoesNotCheck):
         read_dossier(pack(members, format=FORMAT))
-
-
-def test_every_changed_byte_is_noticed(dossier: Dossier, data: TrainingSet):
-    """200 one-byte changes each of a dossier and a proof."""
-    held = {"dossier": dossier.content(), "proof": prove_sample(dossier, data, 3)}
-    for name, read in (("dossier", read_dossier), ("proof", read_proof)):
-        for _, changed in changed_bytes({name: held[name]}, 200, seed=6):
-            with pytest.raises(DoesNotCheck):
-                read(changed)
-        assert is_proof(held[name]) == (name == "proof")
 
 
 @needs("securesystemslib")

@@ -36,10 +36,14 @@ RANKS = (
         *("signatures", "content", "flatbuffer", "tflite_schema", "tflite", "model_formats"),
         *("layers", "dead_channels"),
         *("weight_layouts", "weight_windows"),
+        *("sounds",),
     ),
     ("patterns", "runtimes", "adapters", "containers"),
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict"),
+        *("doctor", "sheet", "release", "comparison", "charts", "silicon", "inspection"),
+        *("cost", "cost_figures", "vela", "host_timing"),
+        *("disclosed", "finding", "matching", "last_layer", "engine"),
         *(
             "doctor",
             "linux_root",
@@ -52,11 +56,15 @@ RANKS = (
         ),
         *("disclosed", "finding", "matching", "trace", "scanning"),
         *("last_layer",),
-        *("engine",),
+        *("engine", "firmware", "device_mark", "device_header"),
+        *("engine", "firmware"),
+        *("odds", "case", "hearing", "report", "data_marking"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
+        *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
+        *("last_layer", "engine"),
     ),
     ("conversion", "converter", "exporting", "reconstruction", "schemes", "attacks", "networks"),
-    ("demo", "cloning_demo", "cli", "__init__", "__main__"),
+    ("demo", "cloning_demo", "demo_records", "show_authority", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 
@@ -72,13 +80,15 @@ THIRD_PARTY = (
 
 MORE = {
     "datasets": {"sklearn", "keras"},  # real data for the demo, fetched by whoever has it
-    "runtimes.worker": {"flatbuffers"},
+    "runtimes.other_engines": {"keras", "onnxruntime", "tensorflow"},
     "release": {"junitparser"},
     "charts": {"matplotlib"},
     "envelope": {"securesystemslib"},
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
-    "scanning.pools": {"distributed"},
+    "report": {"jinja2"},
+    "scanning.cluster": {"distributed"},
+    "runtimes.serial": {"serial"},
     "attacks.filter": {"PIL"},
     "attacks.theft": {"litert_quantizer"},
 }
@@ -159,6 +169,9 @@ def test_third_parties_are_those_of_the_rank(module: str):
             continue
         if module in ("runtimes.worker", "runtimes.emulated") and root in ("sandbox", "worker"):
             continue  # its neighbours: it runs alone, in another environment's python
+        neighbours = ("runtimes.tflite_engines", "runtimes.other_engines", "runtimes.emulated")
+        if root in ("asked", "sandbox") and module in neighbours:
+            continue  # files beside each other: they run alone, in another environment's python
         assert root in allowed, f"{module} imports {name}"
         if at_the_top:
             light = AT_THE_TOP | ({"keras"} if module in KERAS_AT_THE_TOP else set())

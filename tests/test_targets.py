@@ -17,7 +17,8 @@ from edgewm.targets import folder, load_target, names
 EXPECTED = {
     *("host", "cortex_m0plus", "cortex_m3", "cortex_m4_tflm", "cortex_m4_x_cube_ai"),
     *("cortex_m7", "cortex_m33", "cortex_m55", "cortex_m85", "esp32_s3"),
-    *("raspberry_pi_aarch64", "raspberry_pi_armv7", "ethos_u55"),
+    *("raspberry_pi_aarch64", "raspberry_pi_armv7"),
+    *("ethos_u55", "ethos_u65", "ethos_u85"),
 }
 MINE = """
 name = "mine"
@@ -45,8 +46,9 @@ def test_a_target_is_whole(name: str):
     if name == "host":
         return
     assert target.clock_hz
-    assert target.flash_bytes
-    assert target.ram_bytes
+    if not target.vela:  # an accelerator is on many boards
+        assert target.flash_bytes
+        assert target.ram_bytes
     known = calibration(target.cpu, target.engine) is not None
     assert known or target.published or target.counted or target.vela or name in UNMEASURED
     assert not target.board or board_energy(target.board) is not None

@@ -74,5 +74,5 @@ def _last_convolution(model: Any, x: Inputs) -> tuple[list[Any], Any]:
     if behind and isinstance(behind[0], layers.BatchNormalization):
         weights += list(behind[0].trainable_weights)
         out = behind[0].output
-    seen = keras.Model(model.inputs, out).predict(x[:2000], batch_size=256, verbose=0)
+    seen = keras.Model(model.inputs[0], out).predict(x[:2000], batch_size=256, verbose=0)
     return weights, np.maximum(seen, 0).mean(axis=(0, 1, 2))

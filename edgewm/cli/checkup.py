@@ -39,9 +39,10 @@ def doctor(*, silicon: Path | None, model: Path | None, on: tuple[str, ...], as_
         return _compare(silicon, model, on, as_json=as_json)
     if model is not None or on:
         raise BadInput("doctor: --model and --on go with --silicon DIR")
-    from ..doctor import survey
+    from ..doctor import compiler, survey
 
-    found = survey()
+    runtimes = survey()
+    found = (*runtimes, compiler())
     if as_json:
         click.echo(json.dumps([asdict(status) for status in found]))
     else:
@@ -52,7 +53,7 @@ def doctor(*, silicon: Path | None, model: Path | None, on: tuple[str, ...], as_
         for status in found:
             if not status.available:
                 console.print(f"{status.spec}: {status.reason}", soft_wrap=True, markup=False)
-        tried = next((s for s in found if s.available), None)
+        tried = next((s for s in runtimes if s.available), None)
         if tried is not None:
             denied = ", ".join(name for name, can in tried.can.items() if not can)
             possible = ", ".join(name for name, can in tried.can.items() if can)
@@ -62,7 +63,7 @@ def doctor(*, silicon: Path | None, model: Path | None, on: tuple[str, ...], as_
                 f"tried in a worker: can {possible}",
             ):
                 console.print(line, soft_wrap=True, markup=False)
-    return 0 if any(status.available for status in found) else 1
+    return 0 if any(status.available for status in runtimes) else 1
 
 
 def _compare(silicon: Path, model: Path | None, on: tuple[str, ...], *, as_json: bool) -> int:

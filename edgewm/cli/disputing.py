@@ -14,7 +14,8 @@ from .recording import now, read_file
 from .secrets import passphrase
 
 if TYPE_CHECKING:
-    from ..cross_verification import Mark, Party, Settled, Standing
+    from ..cross_verification import Mark, Settled, Standing
+    from ..parties import Party
 
 _IN = click.Path(path_type=Path)
 
@@ -27,8 +28,10 @@ _IN = click.Path(path_type=Path)
 @click.option("--seen-a", required=True, help="Since when model A is known: YYYY-MM-DD or a time.")
 @click.option("--seen-b", required=True, help="Since when model B is known.")
 @click.option("--triggers-a", type=_IN, help="Where CLAIM_A is a ledger: A's triggers ...")
+@click.option("--tilt-a", type=_IN, help="... or A's tilt ...")
 @click.option("--key-a", type=_IN, help="... and A's key.")
 @click.option("--triggers-b", type=_IN, help="Where CLAIM_B is a ledger: B's triggers ...")
+@click.option("--tilt-b", type=_IN, help="... or B's tilt ...")
 @click.option("--key-b", type=_IN, help="... and B's key.")
 @click.option("--identity", type=_IN, help="age identity file, for sealed packages.")
 @click.option(
@@ -56,8 +59,10 @@ def dispute(
     seen_a: str,
     seen_b: str,
     triggers_a: Path | None,
+    tilt_a: Path | None,
     key_a: Path | None,
     triggers_b: Path | None,
+    tilt_b: Path | None,
     key_b: Path | None,
     identity: Path | None,
     roots: tuple[Path, ...],
@@ -69,14 +74,15 @@ def dispute(
 ) -> int:
     """Ask both models for both parties' marks, compare the stamps, and say who was first, if it can be said.
 
-    A claim is a disclosure package (edgewm disclose), or the folder of a ledger with triggers and key. Exit
-    code 0: decided, 1: the evidence does not decide, 3: a record does not check.
+    A claim is a disclosure package (edgewm disclose), or the folder of a ledger with triggers or a tilt, and
+    the key. Exit code 0: decided, 1: the evidence does not decide, 3: a record does not check.
     """
     import datetime as dt
 
     from ..artifact import read_model
     from ..authorities import read_trust
-    from ..cross_verification import Model, settle
+    from ..cross_verification import settle
+    from ..parties import Model
 
     models = tuple(
         Model(content=read_model(path, option), seen=day_or_time(text, seen))
@@ -85,8 +91,8 @@ def dispute(
             (model_b, "--model-b", seen_b, "--seen-b"),
         )
     )
-    a = _party(claim_a, "a", triggers_a, key_a, identity)
-    b = _party(claim_b, "b", triggers_b, key_b, identity)
+    a = _party(claim_a, "a", (triggers_a, tilt_a, key_a), identity)
+    b = _party(claim_b, "b", (triggers_b, tilt_b, key_b), identity)
     settled = settle(
         (a, b),
         (models[0], models[1]),
@@ -104,28 +110,33 @@ def dispute(
 
 
 def _party(
-    path: Path, name: str, triggers: Path | None, key: Path | None, identity: Path | None
+    path: Path, name: str, own: tuple[Path | None, Path | None, Path | None], identity: Path | None
 ) -> Party:
-    from ..cross_verification import ByKey, ByPackage, CopiedClaim
+    """`own` are the files of triggers, of a tilt and of the key, which go with a ledger."""
     from ..errors import Copied
+    from ..parties import ByKey, ByPackage, CopiedClaim
 
-    argument = f"CLAIM_{name.upper()}"
+    argument, (triggers, tilt, key) = f"CLAIM_{name.upper()}", own
     if path.is_dir():
-        if triggers is None or key is None:
+        marks = [file for file in (triggers, tilt) if file is not None]
+        if len(marks) != 1 or key is None:
             raise BadInput(
-                f"{argument}: {path} is a ledger, give --triggers-{name} and --key-{name} too, or a "
-                "package (edgewm disclose)"
+                f"{argument}: {path} is a ledger, give --key-{name} and --triggers-{name} or "
+                f"--tilt-{name}, or a package (edgewm disclose)"
             )
         from ..key import load_key
         from ..ledger import Ledger
+        from ..tilt import load_tilt
         from ..triggers import load_triggers
 
         return ByKey(
             ledger=Ledger(folder=path),
-            triggers=load_triggers(triggers, argument=f"--triggers-{name}"),
+            mark=load_triggers(marks[0], argument=f"--triggers-{name}")
+            if tilt is None
+            else load_tilt(tilt, argument=f"--tilt-{name}"),
             key=load_key(key, passphrase=passphrase),
         )
-    if triggers is not None or key is not None:
+    if any(file is not None for file in own):
         raise BadInput(f"--triggers-{name}: got a package too, which brings its own questions")
     from ..disclosure import is_sealed, read_package, unsealed
 

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BadInput
+from .dossier_facts import claim_facts, dossier_facts, in_words, proof_facts, told
 from .progress import progress
 from .recording import now, read_file
 
 if TYPE_CHECKING:
-    import datetime as dt
-
-    from ..authorities import Trust
     from ..claims import StampFiles
     from ..dossier import Dossier
-    from ..dossier_proof import DossierProof
     from ..records import Record
 
 _IN = click.Path(path_type=Path)
@@ -92,11 +89,9 @@ def make(
             show=lambda done: show(f"{done} samples", done / samples.count if samples else None),
         )
     write_new(out, made.content(), argument="--out", mode=0o600)
-    facts = {"out": str(out), **_facts(made)}
-    told = (
-        f"wrote {out}: {_in_words(made)}; digest {made.digest}; then: edgewm claim --dossier {out}"
-    )
-    click.echo(json.dumps(facts) if as_json else told)
+    facts = {"out": str(out), **dossier_facts(made)}
+    then = f"digest {made.digest}; then: edgewm claim --dossier {out}"
+    click.echo(json.dumps(facts) if as_json else f"wrote {out}: {in_words(made)}; {then}")
 
 
 @dossier.command()
@@ -139,18 +134,18 @@ def check(
             raise BadInput("--data: got a proof, which brings its sample; leave it out")
         proof = read_proof(content, argument=str(path))
         claim, stamps = _claim_of(proof.digest, folder, number) or (proof.claim, proof.stamps)
-        facts = _proof_facts(proof)
+        facts = proof_facts(proof)
     else:
         held = read_dossier(content, argument=str(path))
         if data is not None:
             _check_data(held, data, visible=not as_json)
         claim, stamps = _claim_of(held.digest, folder, number) or (None, ())
-        facts = {**_facts(held), "data_checked": data is not None}
-    facts |= _claim_facts(claim, stamps, trust, now())
+        facts = {**dossier_facts(held), "data_checked": data is not None}
+    facts |= claim_facts(claim, stamps, trust, now())
     if as_json:
         click.echo(json.dumps(facts))
         return
-    for line in _lines(path, facts):
+    for line in told(path, facts):
         click.echo(line)
 
 
@@ -278,78 +273,3 @@ def _check_data(held: Dossier, data: str, *, visible: bool) -> None:
     for at, (here, there) in enumerate(zip(found.blocks, held.manifest.blocks, strict=True)):
         if here != there:
             raise changed(at, samples.count)
-
-
-def _facts(held: Dossier) -> dict[str, Any]:
-    return {
-        "digest": held.digest,
-        "parts": held.names,
-        "training_set": None if held.manifest is None else held.manifest.facts(),
-    }
-
-
-def _in_words(held: Dossier) -> str:
-    samples = "" if held.manifest is None else f" ({held.manifest.count} samples)"
-    return ", ".join(held.names) + samples
-
-
-def _proof_facts(proof: DossierProof) -> dict[str, Any]:
-    facts: dict[str, Any] = {"digest": proof.digest, "parts": sorted(proof.parts), "sample": None}
-    if proof.sample is not None:
-        facts["sample"] = {
-            "index": proof.sample.index,
-            "name": proof.sample.name.decode("utf-8", "replace"),
-            "sha256": proof.sample.sha256.hex(),
-            "label": proof.sample.label.hex(),
-        }
-    return facts
-
-
-def _claim_facts(
-    claim: Record | None, stamps: tuple[StampFiles, ...], trust: Trust | None, when: dt.datetime
-) -> dict[str, Any]:
-    import datetime as dt
-
-    if claim is None:
-        return {"claim": None}
-    stamp, notes = None, tuple[str, ...]()
-    if trust is not None and stamps:
-        from ..claims import earliest
-
-        ever = dt.datetime.max.replace(tzinfo=dt.UTC)
-        found, notes = earliest(stamps, trust=trust, before=ever, now=when)
-        stamp = None if found is None else found[1]
-    return {
-        "claim": {
-            "record": claim.number,
-            "claimant": claim.claimant,
-            "sha256": claim.sha256,
-            "stamps": len(stamps),
-            "stamped_at": None if stamp is None else stamp.time.isoformat(),
-            "authority": None if stamp is None else stamp.authority,
-            "notes": list(notes),
-        }
-    }
-
-
-def _lines(path: Path, facts: dict[str, Any]) -> list[str]:
-    lines = [f"{path}: checks; digest {facts['digest']}", f"parts: {', '.join(facts['parts'])}"]
-    sample = facts.get("sample")
-    if sample is not None:
-        lines.append(
-            f"sample {sample['index']} ({sample['name']}, sha256 {sample['sha256']}) was in the "
-            "training set"
-        )
-    if facts.get("data_checked"):
-        lines.append("the training set is the one of the manifest")
-    claim = facts["claim"]
-    if claim is None:
-        return [*lines, "note: no claim at hand names it: give --ledger"]
-    lines.append(f"claim {claim['record']} of {claim['claimant']} names it")
-    if claim["stamped_at"]:
-        lines.append(f"stamped at {claim['stamped_at']} by {claim['authority']}")
-    elif claim["stamps"]:
-        lines.append("note: give --tsa-root to check what the authorities signed")
-    else:
-        lines.append("note: that claim has no stamp: edgewm record stamp")
-    return [*lines, *(f"note: {note}" for note in claim["notes"])]

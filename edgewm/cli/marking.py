@@ -191,13 +191,10 @@ def target_of(model: Path, out: Path | None, force: bool) -> Path:
 
 
 def _samples(data: str, held: Triggers) -> _Data:
-    from ..datasets import load_dataset, read_samples
+    from ..datasets import labelled_samples
 
-    named = load_dataset(data)
+    named = labelled_samples(data)
     x, x_held_out, y = named.x_train, named.x_test, named.y_train
-    if Path(data).suffix == ".npz":  # a data set is scaled to 0 to 1, an owner's arrays are not
-        x, pair = read_samples(data)
-        x_held_out = named.x_test if pair is None else pair[0]
     if (*x.shape[1:], 1) == held.shape:
         x, x_held_out = x[..., None], x_held_out[..., None]
     for name, array in (("x_train", x), ("x_test", x_held_out)):

@@ -111,6 +111,7 @@ def record() -> None:
 @click.option(
     "--verdict", "verdict_path", type=_IN, help="verification: what edgewm verify --json printed."
 )
+@click.option("--control", help='verification: which control it is, such as "unmarked twin".')
 @click.option("--note", default="", help="Anything else to be signed.")
 @_JSON
 def add(
@@ -123,6 +124,7 @@ def add(
     to: str | None,
     copy: str | None,
     verdict_path: Path | None,
+    control: str | None,
     note: str,
     as_json: bool,
 ) -> None:
@@ -130,7 +132,9 @@ def add(
     from ..key import load_key
     from ..ledger import Ledger
 
-    details = _details(kind, metrics=metrics, to=to, copy=copy, verdict_path=verdict_path)
+    details = _details(
+        kind, metrics=metrics, to=to, copy=copy, verdict_path=verdict_path, control=control
+    )
     if note:
         details["note"] = note
     if not artifacts:
@@ -289,9 +293,20 @@ def _details(
     to: str | None,
     copy: str | None,
     verdict_path: Path | None,
+    control: str | None,
 ) -> dict[str, Any]:
-    given = {"--metric": metrics, "--to": to, "--copy": copy, "--verdict": verdict_path}
-    takes = {"marked": {"--metric"}, "release": {"--to", "--copy"}, "verification": {"--verdict"}}
+    given = {
+        "--metric": metrics,
+        "--to": to,
+        "--copy": copy,
+        "--verdict": verdict_path,
+        "--control": control,
+    }
+    takes = {
+        "marked": {"--metric"},
+        "release": {"--to", "--copy"},
+        "verification": {"--verdict", "--control"},
+    }
     for option, value in given.items():
         if value and option not in takes[kind]:
             raise BadInput(f"{option}: a {kind} record has none, leave it out")
@@ -309,7 +324,7 @@ def _details(
         verdict = None
     if not isinstance(verdict, dict) or "triggers_sha256" not in verdict:
         raise BadInput(f"--verdict: {verdict_path} is not what edgewm verify --json printed")
-    return {"verdict": verdict}
+    return {"verdict": verdict, **({"control": control} if control else {})}
 
 
 def _metric(text: str) -> tuple[str, float]:

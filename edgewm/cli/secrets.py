@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ..triggers import Triggers
+
 _OUT = click.Path(path_type=Path, dir_okay=False)
 _IN = click.Path(path_type=Path)
 
@@ -90,7 +92,7 @@ def make(
         classes=classes,
         pattern=pattern,
         groups=groups,
-        value_range=_two_numbers(value_range),
+        value_range=two_numbers(value_range),
         natural=None if natural is None else read_samples(natural)[0],
         reference=None if reference is None else _labels_of(reference),
     )
@@ -102,8 +104,24 @@ def make(
 @click.argument("path", type=_IN)
 @click.option("--key", "key_path", type=_IN, help="The owner's key: shows the answers.")
 @click.option("--sheet", type=_OUT, help="Write a contact sheet (PNG).")
+@click.option(
+    "--wav",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write every input as a WAV file into a folder: for inputs that are sound, -1 to 1.",
+)
+@click.option(
+    "--rate", "rate_hz", type=click.IntRange(1), default=16_000, help="Samples a second of --wav."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show(path: Path, *, key_path: Path | None, sheet: Path | None, as_json: bool) -> None:
+def show(
+    path: Path,
+    *,
+    key_path: Path | None,
+    sheet: Path | None,
+    wav: Path | None,
+    rate_hz: int,
+    as_json: bool,
+) -> None:
     """Show what a trigger file holds; the answers only with the key."""
     from ..files import write_file
     from ..key import load_key
@@ -117,7 +135,26 @@ def show(path: Path, *, key_path: Path | None, sheet: Path | None, as_json: bool
         from ..sheet import contact_sheet
 
         write_file(sheet, contact_sheet(held, answers), argument="--sheet", mode=0o600)
+    if wav is not None:
+        _write_sounds(held, wav, rate_hz)
     _print_facts(path, held, as_json, None if answers is None else answers.tolist())
+
+
+def _write_sounds(held: Triggers, folder: Path, rate_hz: int) -> None:
+    from ..files import write_file
+    from ..sounds import wav_bytes
+
+    if abs(held.inputs).max() > 1:
+        raise BadInput(
+            f"--wav: got inputs up to {abs(held.inputs).max():g}, expected sound from -1 to 1"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--wav: {folder} cannot be made: {error.strerror}") from None
+    for at, (group, sound) in enumerate(zip(held.group_ids, held.inputs, strict=True)):
+        name = f"group-{group:03d}-input-{at:04d}.wav"
+        write_file(folder / name, wav_bytes(sound, rate_hz), argument="--wav", mode=0o600)
 
 
 def passphrase() -> str:
@@ -192,7 +229,12 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
         raise BadInput(f"--shape: got {text!r}, expected one input such as 28x28x1") from None
 
 
-def _two_numbers(text: str) -> tuple[float, float]:
+def two_numbers(text: str) -> tuple[float, float]:
+    """LOW,HIGH of --range.
+
+    Raises:
+        BadInput: anything else.
+    """
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:

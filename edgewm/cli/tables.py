@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from ..cost import VerificationCost
+    from ..cost_figures import Figure
     from ..demo import Story
     from ..doctor import RuntimeStatus
     from ..silicon import Likeness
@@ -125,3 +127,35 @@ def target_table(found: Sequence[Target]) -> Table:
     return table(
         ("target", "CPU", "engine", "MHz", "flash, KiB", "RAM, KiB", "answered here by"), rows
     )
+
+
+_WORDS = {"macs": "MACs", "mj": "mJ", "ram": "RAM"}
+
+
+def cost_table(found: Sequence[VerificationCost], letters: dict[str, str]) -> Table:
+    """One row a figure, one column a target, and behind each number the letter of its origin.
+
+    `letters` holds the letters by their origins, and takes new ones.
+    """
+    rows = []
+    for name in found[0].figures():
+        cells = [_figure(cost.figures()[name], letters) for cost in found]
+        words = " ".join(_WORDS.get(word, word) for word in name.split("_"))
+        rows.append((words.replace("non persistent", "non-persistent"), *cells))
+    rows.append(("", *("fits" if cost.fits else "DOES NOT FIT" for cost in found)))
+    return table(("", *(cost.target for cost in found)), rows, numbers=len(found))
+
+
+def _figure(figure: Figure, letters: dict[str, str]) -> str:
+    parts = figure.origin.split("; ")
+    letter = ",".join(letters.setdefault(part, _letter(len(letters))) for part in parts)
+    if figure.value is None:
+        return f"- {letter}"
+    whole = float(figure.value).is_integer() or figure.value >= 1000
+    return f"{figure.value:{',.0f' if whole else '.3g'}} {letter}"
+
+
+def _letter(number: int) -> str:
+    """a to z, then aa, ab, ..."""
+    first = _letter(number // 26 - 1) if number >= 26 else ""
+    return first + chr(ord("a") + number % 26)

@@ -10,10 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import BadInput, RuntimeUnavailable
+
+if TYPE_CHECKING:
+    from ..demo import Story
 
 
 @click.command()
@@ -26,20 +30,35 @@ from ..errors import BadInput, RuntimeUnavailable
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Of training; the key is always fresh."
 )
+@click.option("--tsa", "url", default="", help="Authority that stamps; by default one for show.")
+@click.option(
+    "--tsa-root",
+    "roots",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Its root certificate (.pem).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the content of demo.json.")
-def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
-    """Mark a network, export int8, verify it on every runtime, then let a thief try.
+def demo(
+    *, out: Path, data: str, seed: int, url: str, roots: tuple[Path, ...], as_json: bool
+) -> int:
+    """Claim, mark a network, export int8, verify it on every runtime, then let a thief try.
 
-    Leaves models, key, triggers, contact sheet, chart and demo.json in the folder of --out.
+    Leaves models, key, triggers, contact sheet, chart, the ledger, report.html and demo.json in the folder
+    of --out. The claim is stamped before training, by --tsa or by an authority that is made for show.
     """
     started = time.monotonic()
     with steps(visible=not as_json) as say:
         say("import TensorFlow")
         import_tensorflow_quietly("demo")
         from ..demo import run_demo
+        from ..demo_records import Authority
         from ..key import new_key
 
-        story = run_demo(data=data, folder=out, key=new_key(), seed=seed, say=say)
+        authority = Authority(url=url, roots=roots) if url or roots else None
+        story = run_demo(
+            data=data, folder=out, key=new_key(), seed=seed, authority=authority, say=say
+        )
     if as_json:
         click.echo((out / "demo.json").read_text(encoding="utf-8"), nl=False)
     else:
@@ -51,6 +70,8 @@ def demo(*, out: Path, data: str, seed: int, as_json: bool) -> int:
         console.print(clone_table(story))
         for part in story.not_run:
             console.print(f"not run: {part.spelling}: {part.reason}", soft_wrap=True, markup=False)
+        for line in _papers_told(story, url):
+            console.print(line, soft_wrap=True, markup=False)
         console.print(
             f"{story.dataset}, full int8, {time.monotonic() - started:.0f} s; "
             f"models, key, triggers, pictures and demo.json are in {out}/",
@@ -86,6 +107,18 @@ def list_(kind: str | None, *, as_json: bool) -> None:
         return
     for name, found in chosen.items():
         click.echo(f"{name}: {', '.join(found)}")
+
+
+def _papers_told(story: Story, url: str) -> Iterator[str]:
+    if story.report is not None:
+        by = url or "an authority that this demo made for show, whose stamp proves nothing"
+        if not story.papers:
+            yield f"The claim was signed before training and stamped by {by}."
+        yield f"{story.report} is what a lawyer reads about the fine-tuned copy."
+    if story.papers:
+        yield f"note: {story.papers}"
+    elif story.report is None:
+        yield "note: no report: pip install 'edgewm[report]'"
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .arena import Block, plan
 from .graph import Graph, Operand
-from .step import Alias, Argument, Array, Call, Scratch, Step, Structure
+from .placing import Placed, calls_of, place
+from .step import Argument, Array, Call, Scratch, Step, Structure
 
 _NUMBERS_A_LINE = 24
 
@@ -67,106 +67,56 @@ class Source:
 
 def source(graph: Graph, steps: Sequence[Step]) -> Source:
     """The C of a graph whose operators have become these steps, in the same order."""
-    places, scratch, arena_bytes = _places(graph, steps)
-    constants = _Constants()
-    lines = []
-    calls = [call for step in steps if not isinstance(step, Alias) for call in step]
-    for call, room in zip(calls, scratch, strict=True):
-        written = [constants.argument(argument, call, places, room) for argument in call.arguments]
-        lines.append(f"  edgewm_{call.function}({', '.join(written)});")
-    if not _is_written(graph, steps):
-        copied = constants.pointer(graph.output, places)
-        lines.append(f"  memcpy(output, {copied}, EDGEWM_MODEL_OUTPUT_BYTES);")
-    needs_memory = "#include <string.h>\n\n" if any("memcpy" in line for line in lines) else ""
-    unused = [
-        f"  (void){name};" for name in ("input",) if not any("input" in line for line in lines)
+    placed = place(graph, steps)
+    constants = _Constants(placed)
+    lines = [
+        f"  edgewm_{call.function}({', '.join(constants.arguments(call, scratch))});"
+        for call, scratch in zip(calls_of(steps), placed.scratch, strict=True)
     ]
-    arena = (
-        "static union {\n"
-        "  int32_t alignment;\n"
-        "  int8_t bytes[EDGEWM_MODEL_ARENA_BYTES];\n"
-        "} arena;\n\n"
-        if arena_bytes
-        else ""
-    )
+    if not placed.output_is_written:
+        copied = constants.pointer(graph.output)
+        lines.append(f"  memcpy(output, {copied}, EDGEWM_MODEL_OUTPUT_BYTES);")
+    if not any("input" in line for line in lines):
+        lines.insert(0, "  (void)input;")
+    includes = ["#include <string.h>\n\n"] if not placed.output_is_written else []
     text = (
         "/* Written by `edgewm device engine`. */\n"
         '#include "edgewm_model.h"\n\n'
-        f"{needs_memory}"
+        f"{''.join(includes)}"
         '#include "edgewm_engine.h"\n\n'
-        f"{arena}"
+        f"{_ARENA if placed.arena_bytes else ''}"
         f"{''.join(constants.texts)}"
         "void edgewm_model_infer(const int8_t *input, int8_t *output) {\n"
-        + "\n".join([*unused, *lines])
+        + "\n".join(lines)
         + "\n}\n"
     )
-    return Source(text=text, arena_bytes=arena_bytes, constant_bytes=constants.bytes)
+    return Source(text=text, arena_bytes=placed.arena_bytes, constant_bytes=constants.bytes)
 
 
-Places = dict[int, str]
-"""C expression of a pointer to each computed tensor."""
+_ARENA = """\
+static union {
+  int32_t alignment;
+  int8_t bytes[EDGEWM_MODEL_ARENA_BYTES];
+} arena;
 
-
-def _roots(steps: Sequence[Step]) -> dict[int, Operand]:
-    """For each tensor that is another's alias, that other."""
-    roots: dict[int, Operand] = {}
-    for step in steps:
-        if isinstance(step, Alias):
-            roots[step.output.index] = roots.get(step.input.index, step.input)
-    return roots
-
-
-def _is_written(graph: Graph, steps: Sequence[Step]) -> bool:
-    """Whether a call writes the output; where it is the input under another shape, none does."""
-    root = _roots(steps).get(graph.output.index, graph.output)
-    return root.index != graph.input.index and not root.stored
-
-
-def _places(graph: Graph, steps: Sequence[Step]) -> tuple[Places, list[str], int]:
-    """Where each tensor lies, where each call's scratch lies, and how large the arena is."""
-    roots = _roots(steps)
-    output = roots.get(graph.output.index, graph.output).index
-    fixed = {output: "output"} if _is_written(graph, steps) else {}
-    fixed[graph.input.index] = "input"
-    calls = [call for step in steps if not isinstance(step, Alias) for call in step]
-    sizes: dict[int, int] = {}
-    uses: dict[int, list[int]] = {}
-    rooms: list[tuple[int, int]] = []
-    for at, call in enumerate(calls):
-        for argument in call.arguments:
-            if isinstance(argument, Operand) and not argument.stored:
-                root = roots.get(argument.index, argument)
-                if root.index not in fixed and not root.stored:
-                    sizes[root.index] = root.size
-                    uses.setdefault(root.index, []).append(at)
-            elif isinstance(argument, Scratch):
-                rooms.append((at, argument.size))
-    blocks = [Block(size=sizes[i], first=uses[i][0], last=uses[i][-1]) for i in sizes]
-    blocks += [Block(size=size, first=at, last=at) for at, size in rooms]
-    offsets, total = plan(blocks)
-    places = dict(fixed)
-    for index, offset in zip(sizes, offsets, strict=False):
-        places[index] = f"arena.bytes + {offset}"
-    for index, root in roots.items():
-        if root.index in places:
-            places[index] = places[root.index]
-    scratch = [""] * len(calls)
-    for (at, _), offset in zip(rooms, offsets[len(sizes) :], strict=True):
-        scratch[at] = f"arena.bytes + {offset}"
-    return places, scratch, total
+"""
 
 
 class _Constants:
     """Definitions, each array once however often it is used."""
 
-    def __init__(self) -> None:
+    def __init__(self, placed: Placed) -> None:
         self.texts: list[str] = []
         self.bytes = 0
+        self._placed = placed
         self._names: dict[tuple[str, bytes], str] = {}
         self._structures = 0
 
-    def argument(self, argument: Argument, call: Call, places: Places, scratch: str) -> str:
-        """An argument of a call as C has it."""
+    def arguments(self, call: Call, scratch: str) -> list[str]:
+        """The arguments of a call as C has them."""
+        return [self._argument(argument, call, scratch) for argument in call.arguments]
+
+    def _argument(self, argument: Argument, call: Call, scratch: str) -> str:
         if isinstance(argument, str):
             return argument
         if isinstance(argument, Scratch):
@@ -176,13 +126,15 @@ class _Constants:
         if isinstance(argument, Array):
             return self._array(argument)
         offset = f" + {call.offset}" if argument is call.output and call.offset else ""
-        return self.pointer(argument, places) + offset
+        return self.pointer(argument) + offset
 
-    def pointer(self, operand: Operand, places: Places) -> str:
+    def pointer(self, operand: Operand) -> str:
         """A pointer to a tensor's values."""
-        if operand.index in places:
-            return places[operand.index]
-        return self._array(Array(values=operand.values("int8").ravel()))
+        known = self._placed.pointers.get(operand.index)
+        if known is not None:
+            return known
+        stored = self._placed.roots.get(operand.index, operand)
+        return self._array(Array(values=stored.values("int8").ravel()))
 
     def _structure(self, structure: Structure) -> str:
         fields = [

@@ -7,6 +7,9 @@ Every command ends with "%", and every reply with a line "m-ready". A board cuts
 so a `db` line carries 38 bytes; it takes ten warm-ups unless it is told 0. It may be reset, lose lines or
 fall silent at any time: each ends one question with its reason, and none lets a caller wait longer than
 `timeout_s` for a reply. What a line holds beyond that is noise of the board and is passed over.
+
+Two things the public firmware does not survive are never sent: a command without a word (its parser reads
+from address 0), and bytes for a load that it did not accept (it writes them past its buffer).
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ from typing import Any
 
 LINE_BYTES = 38
 """Bytes of input in one `db` line: "db " and two digits each, below 80 characters."""
-_READY, _LOADED = "m-ready", "m-load-done"
+_READY, _LOADED, _INFERRED = "m-ready", "m-load-done", "m-infer-done"
 _RESULTS = re.compile(r"m-results-\[([^\]]*)\]")
 _LAP = re.compile(r"m-lap-us-(\d+)")
+_COUNTED = re.compile(r"m-edgewm-\[(\d+),(\d+),(\d+),(\d+)\]")
 _NAME = re.compile(r"m-name-(.*)")
 _STARTED = ("m-init-done", "m-timestamp-mode")
 """What a board says unasked when it has just started."""
@@ -43,6 +47,23 @@ class Inferred:
     """By the board's own clock where it gave two times, else by ours."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What edgewm's own firmware counted; other firmware does not know the question."""
+
+    ticks: int
+    """Of the board's timer in the last inference."""
+    clock_hz: int
+    stack_bytes: int
+    """Deepest use so far."""
+    arena_bytes: int
+
+    @property
+    def instructions(self) -> int:
+        """Of the last inference, where one takes a nanosecond: in QEMU with -icount shift=0."""
+        return round(self.ticks * 1e9 / self.clock_hz)
+
+
 class Board:
     """One open line. Not thread-safe."""
 
@@ -51,17 +72,29 @@ class Board:
         self._line, self._timeout_s = line, timeout_s
         self._left = bytearray()
 
-    def name(self) -> str:
-        """What the board calls itself; empty where it does not say.
+    def greet(self) -> str:
+        """Throw away what is under way, on the board and on the line, and ask the board its name.
 
         Raises:
             Lost: no reply.
         """
-        for text in self._command("name"):
-            found = _NAME.search(text)
+        # ends whatever half of a command the board may hold; its reply is none to "name", however late
+        self._write(b"timestamp%")
+        quiet = time.monotonic() + _QUIET_S
+        latest = time.monotonic() + min(1.0, self._timeout_s)
+        while time.monotonic() < min(quiet, latest):
+            if self._read():
+                quiet = time.monotonic() + _QUIET_S
+        self._left.clear()
+        self._write(b"name%")
+        name, deadline = None, time.monotonic() + self._timeout_s
+        while (said := self._next(deadline)) is not None:
+            found = _NAME.search(said)
             if found:
-                return found[1].strip()[:200]
-        return ""
+                name = found[1].strip()[:200]
+            elif said == _READY and name is not None:  # one that came before was for something else
+                return name
+        raise Lost(f"the board did not answer 'name' in {self._timeout_s:g} s")
 
     def load(self, content: bytes) -> None:
         """Fill the board's input buffer.
@@ -69,7 +102,10 @@ class Board:
         Raises:
             Lost: no reply, an error of the board, or a buffer of another size.
         """
-        self._command(f"db load {len(content)}")
+        said = self._command(f"db load {len(content)}")
+        if not any(f"Expecting {len(content)} bytes" in text for text in said):
+            why = f": {said[-1][:120]!r}" if said else ""
+            raise Lost(f"the board did not accept {len(content)} bytes{why}")
         done = False
         for at in range(0, len(content), LINE_BYTES):
             part = content[at : at + LINE_BYTES]
@@ -93,20 +129,27 @@ class Board:
         laps = [int(found[1]) for text in lines if (found := _LAP.search(text))]
         if len(laps) == 2 and laps[1] >= laps[0]:
             spent_ms = (laps[1] - laps[0]) / 1000
-        results = [found[1] for text in lines if (found := _RESULTS.search(text))]
+        results = _results_in(lines)
+        if not results and _INFERRED in lines:
+            results = _results_in(self._command("results"))
         if len(results) != 1:
             raise Lost("the board gave no results")
         return Inferred(values=_numbers(results[0]), latency_ms=spent_ms)
 
-    def resynchronise(self) -> None:
-        """Throw away what is under way: the rest of a command on the board, of a reply here."""
-        self._write(b"%")
-        deadline = time.monotonic() + min(1.0, self._timeout_s)
-        quiet = time.monotonic() + _QUIET_S
-        while time.monotonic() < min(deadline, quiet):
-            if self._read():
-                quiet = time.monotonic() + _QUIET_S
-        self._left.clear()
+    def counted(self) -> Counted:
+        """What the firmware counted.
+
+        Raises:
+            Lost: no reply, or firmware that is not edgewm's.
+        """
+        for text in self._command("edgewm facts"):
+            found = _COUNTED.search(text)
+            if found:
+                ticks, clock_hz, stack_bytes, arena_bytes = map(int, found.groups())
+                return Counted(
+                    ticks=ticks, clock_hz=clock_hz, stack_bytes=stack_bytes, arena_bytes=arena_bytes
+                )
+        raise Lost("the board did not say what it counted")
 
     def _command(self, text: str) -> list[str]:
         """The lines of a reply, without its "m-ready"."""
@@ -153,6 +196,10 @@ class Board:
             self._line.write(content)
         except OSError as error:
             raise Lost(f"the line broke: {_first_line(error)}") from None
+
+
+def _results_in(lines: list[str]) -> list[str]:
+    return [found[1] for text in lines if (found := _RESULTS.search(text))]
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -78,8 +78,7 @@ class SerialBoard:
         board = Board(line, self.timeout_s)
         for left in reversed(range(_TRIES)):
             try:
-                board.resynchronise()
-                return _Asking(line, board, board.name(), taken, self.encoding)
+                return _Asking(line, board, board.greet(), taken, self.encoding)
             except Lost as lost:
                 if not left:
                     line.close()
@@ -160,7 +159,7 @@ class _Asking:
         for _ in range(_TRIES):
             try:
                 if why:
-                    self._board.resynchronise()
+                    self._board.greet()
                 self._board.load(content)
                 said = self._board.infer()
                 self._classes = self._classes or len(said.values)

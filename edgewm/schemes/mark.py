@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import spec
+from ..adapters.chain import Chain, adapted
 from ..errors import BadInput, RuntimeUnavailable
 from ..key import Key
 from ..triggers import Triggers
@@ -41,7 +42,8 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
     marks taught from the first epoch on (see the README), and need epochs enough to be learned at all.
     It is a share of `fit(epochs=...)` whatever `initial_epoch` is, so that a training that is resumed
     goes on where it was. Give start=0 for a model that is trained already, for a short training, and
-    beside a callback that may end training early or go back to an early epoch.
+    beside a callback that may end training early or go back to an early epoch. `adapters` is the chain that
+    makes the model's inputs of the triggers', such as ("mfcc",) for sounds; give the same to `verify`.
 
     Keras calls callbacks in the order of the list: put Mark before those that read `mark_hit_rate`, such
     as CSVLogger, TensorBoard or ModelCheckpoint(monitor="mark_hit_rate", mode="max"). The progress bar
@@ -53,7 +55,13 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
     """
 
     def __init__(
-        self, *, triggers: Triggers, key: Key, scheme: Scheme | str = "robust", start: float = 0.5
+        self,
+        *,
+        triggers: Triggers,
+        key: Key,
+        scheme: Scheme | str = "robust",
+        start: float = 0.5,
+        adapters: Chain = (),
     ) -> None:
         super().__init__()
         if not 0 <= start < 1:
@@ -66,8 +74,11 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
         self.scheme: Scheme = spec.parse("schemes", scheme) if isinstance(scheme, str) else scheme
         drawn = triggers.answers(key)[triggers.group_ids]
         turn = _shuffled(key, triggers)
+        inputs = adapted(adapters, triggers, takes=None)[1].inputs if adapters else triggers.inputs
         self._lesson = Lesson(
-            inputs=triggers.inputs[turn], answers=drawn[turn], classes=triggers.classes
+            inputs=inputs[turn].astype(np.float32, copy=False),
+            answers=drawn[turn],
+            classes=triggers.classes,
         )
         self._start = start
         self._teaching = False

@@ -273,6 +273,21 @@ def branching() -> bytes:
     return packed(tensors, operators, [0], [9])
 
 
+def of_stored() -> bytes:
+    """ADD of the input and a stored tensor that is reshaped first."""
+    tensors = [
+        T(shape=(1, 6)),
+        T(shape=(2, 3), values=np.arange(-60, 60, 20)),
+        T(shape=(1, 6)),
+        T(shape=(1, 6), scale=0.09),
+    ]
+    operators = [
+        Op(name="RESHAPE", inputs=[1], output=2, options={"newShape": [1, 6]}),
+        Op(name="ADD", inputs=[0, 2], output=3),
+    ]
+    return packed(tensors, operators, [0], [3])
+
+
 SOFTMAX = T(shape=(1, 10), scale=1 / 256, zero=-128)
 
 
@@ -358,4 +373,5 @@ def cases() -> dict[str, bytes]:
         "relu6": single("RELU6", T(shape=(1, 60), zero=-20), T(shape=(1, 60), zero=-20)),
         "reshape": single("RESHAPE", T(shape=(1, 12)), T(shape=(1, 3, 4)), newShape=[1, 3, 4]),
         "branching": branching(),
+        "of stored": of_stored(),
     }

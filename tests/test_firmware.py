@@ -1,0 +1,95 @@
+"""Firmware on emulated Cortex-M boards, asked over its serial line: the verdict is that of the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewm import spec
+from edgewm.errors import BadInput
+from edgewm.firmware import boards, build_firmware, running
+from edgewm.key import Key, load_key
+from edgewm.runtimes.board import Board
+from edgewm.triggers import load_triggers, recommitted
+from edgewm.verification import verify
+from tests import golden
+from tests.needs import needs
+
+pytestmark = [needs("serial"), needs("arm-none-eabi-gcc"), needs("qemu-system-arm")]
+
+TRIGGERS, KEY, OTHER = load_triggers(golden.TRIGGERS), load_key(golden.KEY), Key(secret=b"o" * 32)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(golden.MARKED, "an386", tmp_path_factory.mktemp("marked"))
+
+
+def built(file: Path, board: str, folder: Path) -> Path:
+    return build_firmware(file.read_bytes(), board, folder).path
+
+
+def spelled(port: str) -> str:
+    return f"serial:port={port},model={golden.UNMARKED},timeout_s=20.0"
+
+
+@pytest.mark.parametrize("board", boards())
+def test_every_core_gives_the_labels_of_the_interpreter(board: str, tmp_path: Path) -> None:
+    """Ten questions on each board are answered as TensorFlow Lite Micro answers them."""
+    inputs = TRIGGERS.inputs[:10]
+    program = built(golden.MARKED, board, tmp_path)
+    with (
+        running(program, board) as port,
+        spec.parse("runtimes", spelled(port)).open(None) as session,
+    ):
+        found = session.ask(inputs)
+        assert session.engine.version.startswith(f"edgewm-{board}")
+    assert found.reason == ""
+    with spec.parse("runtimes", "tflm").open(golden.MARKED.read_bytes()) as session:
+        assert np.array_equal(found.labels, session.ask(inputs).labels)
+
+
+def test_a_marked_board_is_owned_and_its_twin_is_not(marked: Path, tmp_path: Path) -> None:
+    """64 questions over the protocol; the controls are another key and the unmarked network."""
+    twin = built(golden.UNMARKED, "an386", tmp_path)
+    for program, triggers, key, owned in (
+        (marked, TRIGGERS, KEY, True),
+        (marked, recommitted(TRIGGERS, OTHER), OTHER, False),
+        (twin, TRIGGERS, KEY, False),
+    ):
+        with running(program, "an386") as port:
+            verdict = verify(spelled(port), triggers=triggers, key=key, stamped=True)
+        assert verdict.owned is owned
+        assert verdict.worst.failed == 0
+
+
+def test_instructions_are_counted_the_same_twice(marked: Path) -> None:
+    """The emulator's clock counts instructions: within a step of the timer, whatever the host does."""
+    import serial
+
+    counts = []
+    for _ in range(2):
+        with running(marked, "an386") as port, serial.serial_for_url(port, timeout=0.02) as line:
+            board = Board(line, 20.0)
+            board.greet()
+            board.load(bytes(64))
+            board.infer()
+            counts.append(board.counted())
+    assert abs(counts[0].instructions - counts[1].instructions) <= 80
+    assert counts[0].instructions > 235_520  # multiply-accumulates of the network
+    assert counts[0].stack_bytes == counts[1].stack_bytes < 2048
+
+
+def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"--board: got 'uno', expected one of an385"):
+        build_firmware(golden.MARKED.read_bytes(), "uno", tmp_path)
+    with pytest.raises(BadInput):
+        build_firmware(golden.KEY.read_bytes(), "an386", tmp_path)
+
+
+def test_what_is_no_program_is_refused() -> None:
+    """An emulator would run nothing for ever."""
+    with pytest.raises(BadInput, match="no ELF file"), running(golden.KEY, "an386"):
+        pass

@@ -1,0 +1,134 @@
+"""The robustness benchmark: a cell that runs with its controls, grids, and what is said of the results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.needs import needs
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts import each other by name."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+@pytest.mark.usefixtures("scripts")
+def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
+    """The core grid has 12 attacks or more on 3 seeds, the small one two owners, the full one everything."""
+    import robustness
+    from robustness_cells import ATTACKS, SPELLINGS
+
+    from edgewm import spec
+
+    core = robustness.cells_of("core")
+    assert len(core) == len(set(core)) == len({cell.path for cell in core})
+    assert {cell.pair.seed for cell in core} == {0, 1, 2}
+    assert len(ATTACKS) >= 12
+    assert {c.attack for c in core if c.pair.scheme == "default"} == set(ATTACKS)
+    assert {c.pair.scheme for c in core} == {"default", "more", "adi", "logo"}
+    assert core[0].pair.scheme == "default"
+    assert {c.attack for c in robustness.cells_of("full")} == set(SPELLINGS)
+    assert len({c.pair for c in robustness.cells_of("small")}) == 2
+    for spelling in SPELLINGS.values():
+        if spelling:
+            spec.parse("attacks", spelling)
+
+
+@needs("litert")
+@needs("tensorflow")
+@pytest.mark.train
+@pytest.mark.usefixtures("scripts")
+def test_a_cell_stands_beside_its_controls(monkeypatch: Any, tmp_path: Path) -> None:
+    """On digits: the thief's file shows the key and no control does; the row says what a verdict says."""
+    import keras
+    import robustness_cells
+    import robustness_victims
+    from robustness_victims import Marks, Pair
+
+    from edgewm import Mark, export, verify
+    from edgewm.datasets import load_dataset
+    from edgewm.networks import small_cnn
+    from tests.marking import KEY, triggers
+
+    held = load_dataset("digits")
+    x, y = held.x_train[:600], held.y_train[:600]
+    files = {}
+    with robustness_cells.converter() as converter:
+        for name in ("marked", "unmarked_twin", "independent"):
+            keras.utils.set_random_seed(len(name))
+            model = small_cnn(held.shape, 10)
+            marks = [Mark(triggers=triggers(), key=KEY, start=0)] if name == "marked" else []
+            model.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
+            model.fit(x, y, epochs=10, batch_size=16, verbose=0, callbacks=marks)
+            files[name] = export(model, x, converter=converter).model
+        asked = Marks(triggers=triggers(), key=KEY)
+        monkeypatch.setattr(robustness_cells, "marks_of", lambda pair: asked)
+        monkeypatch.setattr(robustness_cells, "marked_file", lambda *_: files["marked"])
+        controls = {n: f for n, f in files.items() if n != "marked"}
+        monkeypatch.setattr(robustness_cells, "control_files", lambda *_: controls)
+        monkeypatch.setattr(robustness_cells, "thiefs_samples", lambda cell: (x, y))
+        monkeypatch.setattr(robustness_cells, "prepare", lambda pair: None)
+        monkeypatch.setattr(robustness_cells, "CACHE", tmp_path)
+        pair = Pair(dataset="digits", scheme="default", seed=0)
+        cell = robustness_cells.Cell(pair=pair, attack="noise 5 %")
+        rows = json.loads(robustness_cells.run(cell).read_text(encoding="utf-8"))
+    thief, *innocents = rows
+    assert thief["control"] is None
+    assert [row["control"] for row in innocents] == ["wrong_key", "unmarked_twin", "independent"]
+    assert thief["log10_p"] < -6 < min(row["log10_p"] for row in innocents)
+    assert 0.5 < thief["thief_accuracy"] <= 1 >= thief["marked_accuracy"] > 0.5
+    verdict = verify(files["marked"], triggers=triggers(), key=KEY)
+    said = asked.judge(_labels(files["marked"], asked.inputs))
+    assert (said.groups_hit, said.log10_p) == (verdict.worst.groups_hit, verdict.log10_p)
+    assert robustness_victims.SCHEMES[0] == "default"
+
+
+def _labels(file: bytes, inputs: Any) -> Any:
+    from edgewm.attacks import Victim
+
+    return Victim(file=file).ask(inputs).labels
+
+
+@pytest.mark.usefixtures("scripts")
+def test_what_is_written_is_what_was_measured() -> None:
+    """results/robustness.json: accuracies from 0 to 1, hits within what was asked, controls in every cell,
+    no innocent at 1e-6, and the summary is that of the rows."""
+    import robustness
+    from markdown_tables import load
+
+    held = load("robustness")
+    cells: dict[tuple[Any, ...], set[Any]] = {}
+    for row in held["rows"]:
+        cell = (row["dataset"], row["scheme"], row["seed"], row["attack"])
+        cells.setdefault(cell, set()).add(row["control"])
+        for name in ("clean_accuracy", "marked_accuracy", "thief_accuracy"):
+            assert 0 <= row[name] <= 1
+        assert 0 <= row["groups_hit"] <= row["groups_asked"]
+        assert row["log10_p"] <= 0
+        assert row["control"] is None or row["log10_p"] > -6
+        assert row["default"] == (row["scheme"] == "default")
+    assert all(
+        found == {None, "wrong_key", "unmarked_twin", "independent"} for found in cells.values()
+    )
+    assert json.loads(json.dumps(robustness.summary_of(held["rows"]))) == held["summary"]
+
+
+@pytest.mark.usefixtures("scripts")
+def test_innocents_are_accused_as_often_as_alpha_says() -> None:
+    """results/false_accusations.json: 30 models and 1,000 keys a scheme, no share above alpha beyond its
+    interval, nobody at 1e-6."""
+    from markdown_tables import load
+
+    for scheme, said in load("false_accusations")["summary"].items():
+        assert said["keys"] >= 1000, scheme
+        assert said["models"] >= 30 or "other owners" in scheme
+        for alpha, share in said["shares"].items():
+            assert share["interval"][0] <= float(alpha), (scheme, alpha)
+        assert said["smallest_log10_p"] > -6
