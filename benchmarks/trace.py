@@ -36,7 +36,7 @@ MODELS = {
     "ic": "mlperf_ic_resnet8_int8",
     "vww": "mlperf_vww_mbv1_int8",
 }
-COPIES_MEASURED, TRIALS = 8, {"kws": 1000, "ic": 200, "vww": 200}
+COPIES_MEASURED, TRIALS = 8, {"kws": 1000, "ic": 300, "vww": 300}
 Array = npt.NDArray[Any]
 SCALED: dict[str, Callable[[Array, np.random.Generator], Array]] = {
     "copy as issued": lambda v, rng: v,
@@ -71,6 +71,7 @@ def read(plan: Plan, suspect: bytes) -> tuple[list[str], float]:
 def collude(plan: Plan, held: Array, trials: int, rng: np.random.Generator) -> dict[str, Any]:
     """Random coalitions of five, each with every strategy in turn: who is named of 1,000."""
     base = np.concatenate([tensor.values.reshape(-1) for tensor in plan.tensors])
+    ones = held.astype(np.float32)
     named_any, innocents, colluders_named, worst = 0, 0, 0, -math.inf
     for trial in range(trials):
         who = rng.choice(len(RECIPIENTS), 5, replace=False)
@@ -86,7 +87,7 @@ def collude(plan: Plan, held: Array, trials: int, rng: np.random.Generator) -> d
         null = code.null_of(seen, plan.biased)
         zeros = -seen * np.array(code.FOR_ZERO)[plan.biased]
         gains = (seen * np.array(code.FOR_ONE)[plan.biased] - zeros).astype(np.float32)
-        scores = int(zeros.sum()) + np.rint(held @ gains).astype(np.int64)
+        scores = int(zeros.sum()) + np.rint(ones @ gains).astype(np.int64)
         guilty = np.zeros(len(RECIPIENTS), bool)
         guilty[who] = True
         limit = math.log10(1e-6 / len(RECIPIENTS))
@@ -189,8 +190,8 @@ def main() -> None:
     data = Path(named)
     from trace_tuning import fine_tuned
 
-    rows = [measure(name, data) for name in MODELS]
     tuned = fine_tuned(data)
+    rows = [measure(name, data) for name in MODELS]
     write_result(
         "trace",
         settings={"recipients": len(RECIPIENTS), "colluders": 5, "alpha": 1e-6, "seed": 7},

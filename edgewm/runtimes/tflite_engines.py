@@ -78,7 +78,7 @@ class Lite:
 
         sums: dict[str, Any] = {}
         for sample in samples:
-            self.ask(sample)
+            self.ask(sample[None])
             held = self._interpreter
             details = {detail["index"]: detail for detail in held.get_tensor_details()}
             for operator in held._get_ops_details():
