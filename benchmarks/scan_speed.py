@@ -3,7 +3,7 @@
     EDGEWM_DATA=... python benchmarks/scan_speed.py [--models 1000]
 
 Copies of one model differ in a number behind them. Since other programs run on the machine, the models are
-asked in blocks of 100 that alternate: one worker, two workers, the bare interpreter, so that all meet the
+asked in blocks of 50 that alternate: one worker, two workers, the bare interpreter, so that all meet the
 same neighbours; the workers are warm, and the load average stands beside every block. The speed-up is given
 for all blocks together and for the best block of each kind. Processor time is that of all processes together,
 the start of the workers too. Bare: one process of the same python opens each copy and asks the same inputs,
@@ -27,7 +27,7 @@ from results_file import write_result
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-MODELS, BLOCK, BAR = 1000, 100, 1.8
+MODELS, BLOCK, BAR = 1000, 50, 1.8
 _BARE = """
 import sys
 import numpy as np

@@ -56,6 +56,7 @@ RANKS = (
         ),
         *("disclosed", "finding", "matching", "scanning"),
         *("last_layer",),
+        *("engine", "firmware", "device_mark", "device_header"),
         *("engine", "firmware"),
         *("odds", "case", "hearing", "report", "data_marking"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
