@@ -31,7 +31,7 @@ from edgewm.sounds import quieter, through_half_rate, through_mu_law, with_noise
 
 RUNTIMES = ("litert:delegate=xnnpack", "litert:delegate=none", "tflite_runtime", "tflm")
 GROUPS = {"sound": 32, "movement": 32}
-EPOCHS = {"sound": 8, "movement": 40}
+EPOCHS = {"sound": 12, "movement": 40}
 BATCH = {"sound": 128, "movement": 16}
 RATE = 2e-3
 INPUTS = 12_000
