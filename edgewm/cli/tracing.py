@@ -63,7 +63,7 @@ def issue_(
 ) -> None:
     """Write the copy of MODEL for one recipient and record it.
 
-    MODEL stays with you: reading needs it. One weight in two at most changes, by one step.
+    MODEL stays with you: reading needs it. One weight in four at most changes, by one step.
     """
     import hashlib
 

@@ -24,8 +24,10 @@ from ..tflite import Weights, read_tflite, weights_of
 from . import code
 from .tail import Floats, Numbers
 
-FEWEST, MOST = 1024, 32768
-"""Positions: with fewer, a copy that was worked on names nobody; more bring nothing for five colluders."""
+FEWEST, MOST = 1024, 8192
+"""Positions: with fewer, a copy that was worked on names nobody; with more, accuracy begins to move."""
+_SHARE = 4
+"""One in so many of the weights that may carry a symbol does; one in two of them is a candidate."""
 _KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _SMALLEST, _LARGEST = 2, 126
 """Sizes of weights that may carry a symbol: a step neither changes a sign nor leaves the range."""
@@ -63,11 +65,11 @@ def make_plan(model: bytes, key: Key, *, moments: Moments | None = None) -> Plan
     tensors = kernels_of(model)
     cost = np.concatenate([_costs(tensor, moments) for tensor in tensors] or [np.zeros(0)])
     eligible = np.flatnonzero(np.isfinite(cost))
-    wanted = min(MOST, len(eligible) // 2)
+    wanted = min(MOST, len(eligible) // _SHARE)
     if wanted < FEWEST:
         raise BadInput(
             f"MODEL: got {len(eligible)} int8 weights that can carry a trace, expected "
-            f"{2 * FEWEST} or more"
+            f"{_SHARE * FEWEST} or more"
         )
     sha256 = hashlib.sha256(model).hexdigest()
     cheapest = eligible[np.argsort(cost[eligible], kind="stable")[: 2 * wanted]]
