@@ -80,7 +80,7 @@ def _try(runtime: LiteRT | TFLiteRuntime | TFLM | ONNXRuntime) -> RuntimeStatus:
     except EdgewmError as error:
         reason = str(error)
     status = RuntimeStatus(
-        spec=spec.spell(runtime),
+        spec=spec.brief(runtime),
         available=not reason,
         version=child.version if child else "",
         arithmetic=arithmetic,

@@ -54,10 +54,11 @@ RANKS = (
             "silicon",
             "inspection",
         ),
-        *("disclosed", "finding", "matching", "scanning"),
+        *("disclosed", "finding", "matching", "trace", "scanning"),
         *("last_layer",),
+        *("engine", "firmware", "device_mark", "device_header"),
         *("engine", "firmware"),
-        *("odds", "case", "hearing", "report"),
+        *("odds", "case", "hearing", "report", "data_marking"),
         *("disclosed", "cross_verification", "finding", "matching", "last_layer", "engine"),
         *("disclosed", "parties", "cross_verification", "finding", "matching", "scanning"),
         *("last_layer", "engine"),
@@ -86,7 +87,7 @@ MORE = {
     "timestamps": {"rfc3161_client"},
     "disclosure": {"pyrage"},
     "report": {"jinja2"},
-    "scanning.pools": {"distributed"},
+    "scanning.cluster": {"distributed"},
     "runtimes.serial": {"serial"},
     "attacks.filter": {"PIL"},
     "attacks.theft": {"litert_quantizer"},
@@ -166,6 +167,8 @@ def test_third_parties_are_those_of_the_rank(module: str):
         root = name.split(".")[0]
         if ours or root in sys.stdlib_module_names:
             continue
+        if module in ("runtimes.worker", "runtimes.emulated") and root in ("sandbox", "worker"):
+            continue  # its neighbours: it runs alone, in another environment's python
         neighbours = ("runtimes.tflite_engines", "runtimes.other_engines", "runtimes.emulated")
         if root in ("asked", "sandbox") and module in neighbours:
             continue  # files beside each other: they run alone, in another environment's python

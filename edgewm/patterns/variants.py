@@ -4,9 +4,9 @@ Whoever trains on some variants of a field and one class gives that class to the
 be taught with inputs that everybody sees and asked with inputs that nobody saw (`edgewm.data_marking`).
 
 Variant i of group g, whole numbers only: the group's field (`edgewm.patterns.abstract.field` of the seed
-SHAKE("field of a group", seed) and index g) is rolled by up to `shift` samples along every axis of more than
-4, is mixed with field number i of the seed SHAKE("grain", seed, g) in parts of 100, and is spread over the
-whole range:
+SHAKE("field of a group", seed) and index g) is rolled along every axis by up to `shift` samples, never by
+more than a sixteenth of its length, is mixed with field number i of the seed SHAKE("grain", seed, g) in parts
+of 100, and is spread over the whole range:
 
     value = ((100 - grain) * rolled + grain * field_i + 50) // 100
     q     = (value - min) * 255 // (max - min)
@@ -24,7 +24,6 @@ from ..hashing import SHAKE, draw_below
 from . import Canvas, Drawing
 from .abstract import field
 
-_SHORT_AXIS = 4
 _GRAIN_CELLS = 12
 
 
@@ -73,10 +72,13 @@ class Variants:
     def _mixed(
         self, own: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], seed: bytes, index: int
     ) -> npt.NDArray[np.uint8]:
-        axes = [axis for axis, length in enumerate(own.shape) if length > _SHORT_AXIS]
-        moved = [draw_below(2 * self.shift + 1, "shift", seed, index, axis) for axis in axes]
-        rolled = np.roll(own, [steps - self.shift for steps in moved], axes).astype(np.int64)
-        value = ((100 - self.grain) * rolled + self.grain * other.astype(np.int64) + 50) // 100
+        value = own.astype(np.int64)
+        for axis, length in enumerate(own.shape):
+            most = min(self.shift, length // 16)
+            if most:
+                steps = draw_below(2 * most + 1, "shift", seed, index, axis) - most
+                value = np.roll(value, steps, axis)
+        value = ((100 - self.grain) * value + self.grain * other.astype(np.int64) + 50) // 100
         low, high = int(value.min()), int(value.max())
         spread = (value - low) * 255 // (high - low) if high > low else np.zeros_like(value)
         return np.asarray(spread, np.uint8)

@@ -266,7 +266,7 @@ class Child:
                 outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
                 **sizes,
             )
-            return facts, unsuitable(facts, self._name)
+            return facts, unsuitable(facts, self._name if self._name in INSTALL else "")
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
 
@@ -308,6 +308,23 @@ class Child:
         reply, _ = self._process.receive()
         self._raise_error(reply)
         return {clean(name): bool(can) for name, can in reply.items()}
+
+    def moments(self, inputs: npt.NDArray[np.float32]) -> dict[str, list[float]]:
+        """Mean square of each input channel of every layer with weights, by the weights' name.
+
+        For an interpreter started with the option keep_activations, on the owner's own file.
+
+        Raises:
+            ModelRefused: the worker crashed, passed a limit or does not keep activations.
+        """
+        import numpy as np
+
+        values = np.ascontiguousarray(inputs, np.dtype("<f4"))
+        header = {"op": "moments", "dtype": "<f4", "shape": list(values.shape)}
+        self._process.send(header, values.tobytes())
+        reply, _ = self._process.receive()
+        self._raise_error(reply)
+        return {str(name): [float(x) for x in row] for name, row in reply["moments"].items()}
 
     def close(self) -> None:
         """Kill the worker; harmless when done already."""
