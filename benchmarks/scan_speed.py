@@ -1,11 +1,13 @@
 """What a scan costs: 1,000 small models with one worker and with two, and beside a bare interpreter.
 
-    EDGEWM_DATA=... python benchmarks/scan_speed.py [--models 1000] [--repeats 5]
+    EDGEWM_DATA=... python benchmarks/scan_speed.py [--models 1000]
 
-Copies of one model differ in a number behind them. Runs alternate and the best of each counts, since other
-programs run on the machine; the load average stands beside every run. Processor time is that of all
-processes together. Bare: one process of the same python opens each copy and asks the same inputs, with no
-worker, no limits and no verdict. Fewer models are a look: they are printed and not written.
+Copies of one model differ in a number behind them. Since other programs run on the machine, the models are
+asked in blocks of 50 that alternate: one worker, two workers, the bare interpreter, so that all meet the
+same neighbours; the workers are warm, and the load average stands beside every block. Processor time is that
+of all processes together, the start of the workers too. Bare: one process of the same python opens each copy
+and asks the same inputs, with no worker, no limits and no verdict; its own start is taken off. Fewer models
+are a look: they are printed and not written.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from results_file import write_result
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-MODELS, REPEATS, BAR = 1000, 5, 1.8
+MODELS, BLOCK, BAR = 1000, 50, 1.8
 _BARE = """
 import sys
 import numpy as np
@@ -55,30 +57,32 @@ def subjects() -> list[tuple[str, Path, tuple[int, ...], int]]:
     return found
 
 
-def timed_scan(folder: Path, mark: Any, jobs: int) -> dict[str, Any]:
-    """One scan, without the finding: seconds of wall and processor time, and what came out."""
+def plan_of(folder: Path, mark: Any) -> Any:
+    """Every file of a folder as a suspect."""
     from edgewm.scanning.asking import Orders
-    from edgewm.scanning.course import run
     from edgewm.scanning.plan import Plan
-    from edgewm.scanning.pools import LocalPool
     from edgewm.scanning.suspects import suspects_in
-    from edgewm.scanning.table import Table
 
     found = suspects_in([folder], folder=folder, whole_files=True)
     orders = Orders(on=(("litert", False),), adapters=(), memory_mib=1024, timeout_s=20.0)
-    plan = Plan(suspects=tuple(found), marks=(mark,), orders=orders, alpha=1e-6)
+    return Plan(suspects=tuple(found), marks=(mark,), orders=orders, alpha=1e-6)
+
+
+def timed_block(plan: Any, pool: Any, workers: int) -> dict[str, Any]:
+    """One block through warm workers, without the finding: seconds, and what came out."""
+    from edgewm.scanning.course import run
+    from edgewm.scanning.table import Table
+
     with tempfile.TemporaryDirectory() as out:
         table = Table(Path(out) / "t.jsonl", plan)
         load, before, started = os.getloadavg()[0], _cpu_s(), time.perf_counter()
-        pool = LocalPool(jobs, marks=plan.marks, orders=orders, terms=plan.terms)
         summary = run(plan, pool=pool, table=table)
-        wall_s = time.perf_counter() - started
-        pool.close()  # waits for the workers, whose processor time counts then
+        wall_s, cpu_s = time.perf_counter() - started, _cpu_s() - before
         table.close()
     return {
-        "workers": jobs,
+        "workers": workers,
         "wall_s": wall_s,
-        "cpu_s": _cpu_s() - before,
+        "cpu_s": cpu_s,
         "load_average": load,
         "outcomes": summary.outcomes,
     }
@@ -108,37 +112,54 @@ def _cpu_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def measured(name: str, path: Path, mark: Any, *, models: int, repeats: int) -> dict[str, Any]:
-    """One row: a model, all runs, and the best of each kind."""
+def measured(name: str, path: Path, mark: Any, *, models: int) -> dict[str, Any]:
+    """One row: a model, all blocks, and what they come to."""
+    from edgewm.scanning.pools import LocalPool
+
+    content, inputs = path.read_bytes(), mark.held.inputs[mark.questions.chosen]
+    blocks, spent = [], {}
     with tempfile.TemporaryDirectory() as held:
-        folder, inputs = Path(held) / "suspects", Path(held) / "inputs.npy"
-        folder.mkdir()
-        content = path.read_bytes()
-        for number in range(models):
-            (folder / f"{number:05}").write_bytes(content + number.to_bytes(4, "little"))
-        np.save(inputs, mark.held.inputs[mark.questions.chosen])
-        runs = []
-        for _ in range(repeats):
-            runs += [
-                timed_bare(folder, inputs),
-                timed_scan(folder, mark, 1),
-                timed_scan(folder, mark, 2),
-            ]
-    best = {
-        f"{what}_{workers}": min(run[what] for run in runs if run["workers"] == workers)
-        for what in ("wall_s", "cpu_s")
-        for workers in (0, 1, 2)
-    }
+        np.save(Path(held) / "inputs.npy", inputs)
+        plans = []
+        for first in range(0, models, BLOCK):
+            folder = Path(held) / f"{first:05}"
+            folder.mkdir()
+            for number in range(first, first + BLOCK):
+                (folder / f"{number:05}").write_bytes(content + number.to_bytes(4, "little"))
+            plans.append((folder, plan_of(folder, mark)))
+        _, plan = plans[0]
+        pools = {
+            workers: LocalPool(workers, marks=(mark,), orders=plan.orders, terms=plan.terms)
+            for workers in (1, 2)
+        }
+        for workers, pool in pools.items():
+            blocks.append({**timed_block(plan, pool, workers), "warms": True})
+        for folder, plan in plans:
+            for workers, pool in pools.items():
+                blocks.append(timed_block(plan, pool, workers))
+            blocks.append(timed_bare(folder, Path(held) / "inputs.npy"))
+        for workers, pool in pools.items():
+            before = _cpu_s()
+            pool.close()  # waits for the workers, whose processor time counts then
+            spent[workers] = _cpu_s() - before
+    for block in blocks:
+        spent[block["workers"]] = spent.get(block["workers"], 0.0) + block["cpu_s"]
+    counted = [block for block in blocks if "warms" not in block]
+    walls = {w: [b["wall_s"] for b in counted if b["workers"] == w] for w in (1, 2)}
+    ratios = [one / two for one, two in zip(walls[1], walls[2], strict=True)]
     return {
         "model": name,
         "bytes": len(content),
         "models": models,
-        "questions": len(mark.questions.chosen),
-        "speedup_2_workers": best["wall_s_1"] / best["wall_s_2"],
-        "wall_ms_a_model": {w: 1000 * best[f"wall_s_{w}"] / models for w in (0, 1, 2)},
-        "cpu_ms_a_model": {w: 1000 * best[f"cpu_s_{w}"] / models for w in (0, 1, 2)},
-        "overhead_cpu_ms_a_model": 1000 * (best["cpu_s_1"] - best["cpu_s_0"]) / models,
-        "runs": runs,
+        "questions": len(inputs),
+        "speedup": sum(walls[1]) / sum(walls[2]),
+        "speedup_of_blocks_median": float(np.median(ratios)),
+        "wall_ms_a_model": {w: 1000 * sum(walls[w]) / models for w in walls},
+        "cpu_ms_a_model": {
+            "bare": 1000 * spent[0] / models,
+            **{str(w): 1000 * spent[w] / (models + BLOCK) for w in (1, 2)},
+        },
+        "blocks": blocks,
     }
 
 
@@ -146,7 +167,6 @@ def main() -> None:
     """Measure, write the result."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--models", type=int, default=MODELS)
-    options.add_argument("--repeats", type=int, default=REPEATS)
     given = options.parse_args()
     from edgewm.key import load_key, new_key
     from edgewm.patterns import make_triggers
@@ -163,18 +183,18 @@ def main() -> None:
         else:
             key = new_key()
             mark = mark_of(make_triggers(key, shape=shape, classes=classes), key, name=name)
-        rows.append(measured(name, path, mark, models=given.models, repeats=given.repeats))
-        print({name: value for name, value in rows[-1].items() if name != "runs"}, flush=True)
+        rows.append(measured(name, path, mark, models=given.models))
+        print({name: value for name, value in rows[-1].items() if name != "blocks"}, flush=True)
     if given.models < MODELS:
         return
     print(
         write_result(
             "scan_speed",
-            settings={"models": given.models, "repeats": given.repeats, "runtime": "litert"},
+            settings={"models": given.models, "block": BLOCK, "runtime": "litert"},
             rows=rows,
             summary={
                 "bar_speedup": BAR,
-                "speedup_2_workers": {row["model"]: row["speedup_2_workers"] for row in rows},
+                "speedup": {row["model"]: row["speedup"] for row in rows},
             },
         )
     )

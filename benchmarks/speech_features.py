@@ -1,6 +1,6 @@
 """Twelve spoken words as a keyword spotter hears them: features of shifted, noisy clips.
 
-MLPerf Tiny's form (`edgewm/adapters/mfcc.py`), 49x10 numbers a second of sound. A few thousand clips become as
+MLPerf Tiny's form (`edgewm/adapters/mfcc.py`), 49x10 numbers a second. A few thousand clips become as
 many inputs as are wanted, each with its own shift of up to 100 ms, loudness and background noise, as no
 device hears a word twice the same. Speakers of the test set are in no other part.
 """

@@ -127,6 +127,9 @@ def run_demo(
         say("claim and stamp")
         papers = _papers(folder, owner, authority, clock)
         artifacts = _train_and_export(owner, folder, converter, say)
+        if isinstance(papers, Papers):
+            papers.note("marked", "marked.tflite", artifacts["marked"], metrics={})
+            papers.note("release", "marked.tflite", artifacts["marked"], to="a customer")
         seen = clock()
         clone_rows = run_cloning(
             held, key=key, seed=seed, folder=folder, converter=converter, say=say
@@ -180,10 +183,7 @@ def _report(
     on: Sequence[str],
     seen: dt.datetime,
 ) -> Path | None:
-    """Records of what was shipped, and the report on the fine-tuned copy; None without Jinja2."""
-    marked = artifacts["marked"]
-    papers.note("marked", "marked.tflite", marked, metrics={})
-    papers.note("release", "marked.tflite", marked, to="a customer")
+    """The report on the fine-tuned copy; None without Jinja2."""
     try:
         return report_on(
             papers,

@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING
 from . import spec, vela
 from .errors import EdgewmError
 from .runtimes.litert import LiteRT
+from .runtimes.onnxruntime import ONNXRuntime
 from .runtimes.tflite_runtime import TFLiteRuntime
 from .runtimes.tflm import TFLM
 
 if TYPE_CHECKING:
     from .runtimes.child import Child
 
-LOCAL: tuple[LiteRT | TFLiteRuntime | TFLM, ...] = (
+LOCAL: tuple[LiteRT | TFLiteRuntime | TFLM | ONNXRuntime, ...] = (
     LiteRT(),
     LiteRT(delegate="none"),
     LiteRT(delegate="reference"),
     TFLiteRuntime(),
     TFLM(),
+    ONNXRuntime(),
 )
-"""The configurations that run a file on this machine."""
+"""The configurations that run a file on this machine, but for those that take TensorFlow to start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class RuntimeStatus:
 
 
 def survey(
-    runtimes: tuple[LiteRT | TFLiteRuntime | TFLM, ...] = LOCAL,
+    runtimes: tuple[LiteRT | TFLiteRuntime | TFLM | ONNXRuntime, ...] = LOCAL,
 ) -> tuple[RuntimeStatus, ...]:
     """Try every local interpreter, at most seconds each; never raises for one that is missing."""
     return tuple(_try(runtime) for runtime in runtimes)
@@ -67,7 +69,7 @@ def compiler() -> RuntimeStatus:
     )
 
 
-def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
+def _try(runtime: LiteRT | TFLiteRuntime | TFLM | ONNXRuntime) -> RuntimeStatus:
     child: Child | None = None
     arithmetic, reason = "unknown", ""
     can: dict[str, bool] = {}
@@ -78,7 +80,7 @@ def _try(runtime: LiteRT | TFLiteRuntime | TFLM) -> RuntimeStatus:
     except EdgewmError as error:
         reason = str(error)
     status = RuntimeStatus(
-        spec=spec.spell(runtime),
+        spec=spec.brief(runtime),
         available=not reason,
         version=child.version if child else "",
         arithmetic=arithmetic,

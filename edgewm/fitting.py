@@ -189,9 +189,23 @@ def _advice(takes: tuple[int, ...], triggers: Committed) -> str:
 
     steps = suggested(takes, triggers.shape)
     if steps is None:
-        return "these are not triggers for this model, and no adapter makes them so"
+        return "these are not triggers for this model, and no adapter makes them so" + _streamed(
+            takes, triggers.shape
+        )
     named = " ".join(f"--adapter {name}" for name in steps) or "no adapter"
-    return f"these are not triggers for this model, or try {named}"
+    return f"these are not triggers for this model, or try {named}" + _streamed(
+        takes, triggers.shape
+    )
+
+
+def _streamed(takes: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """How a model that takes a part of an input at a time is asked; empty when it does not."""
+    parts = takes[1:] == shape[1:] and len(takes) > 0 and takes[0] < shape[0]
+    if not parts or shape[0] % takes[0]:
+        return ""
+    return (
+        f"; if it is a streaming model, name its frames: --on RUNTIME:frames={shape[0] // takes[0]}"
+    )
 
 
 def _times(shape: Sequence[int]) -> str:

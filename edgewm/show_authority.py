@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import BadInput
 
-NAME = "edgewm demo authority, for show only"
+NAME = "edgewm demo authority (for show only)"
 _DAYS = "3650"
 _CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 _SETTINGS = """[tsa]
@@ -63,7 +63,7 @@ def make_show_authority(folder: Path) -> ShowAuthority:
     keys = folder / "root.key", folder / "signer.key"
     authority = ("-x509", "-subj", f"/CN={NAME}", "-days", _DAYS, "-out", made.root)
     _openssl("req", *_CURVE, *authority, "-keyout", keys[0])
-    _openssl("req", *_CURVE, "-subj", f"/CN={NAME}, signer", "-out", asked, "-keyout", keys[1])
+    _openssl("req", *_CURVE, "-subj", f"/CN={NAME} - signer", "-out", asked, "-keyout", keys[1])
     by_root = ("-CA", made.root, "-CAkey", keys[0], "-CAcreateserial", "-days", _DAYS)
     _openssl("x509", "-req", "-in", asked, *by_root, "-extfile", folder / "purpose", "-out", signer)
     return made

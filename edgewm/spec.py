@@ -21,6 +21,7 @@ import math
 import re
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,21 @@ def parse(kind: str, text: str) -> Any:
 
 def spell(plugin: Any) -> str:
     """The one text of a plug-in, every field written; `parse` gives the plug-in back."""
+    return _spelled(plugin, dataclasses.fields(plugin))
+
+
+def brief(plugin: Any) -> str:
+    """For people: only the fields that are not as by default. `parse` gives the plug-in back too."""
+    changed = [f for f in dataclasses.fields(plugin) if getattr(plugin, f.name) != f.default]
+    return _spelled(plugin, changed)
+
+
+def _spelled(plugin: Any, written: Iterable[dataclasses.Field[Any]]) -> str:
     cls = type(plugin)
     package, _, module = cls.__module__.rpartition(".")
     ours = package.startswith("edgewm.") and package.removeprefix("edgewm.") in KINDS
     name = module if ours else f"{cls.__module__}.{cls.__qualname__}"
-    fields = [f"{f.name}={_write(getattr(plugin, f.name))}" for f in dataclasses.fields(plugin)]
+    fields = [f"{f.name}={_write(getattr(plugin, f.name))}" for f in written]
     return name + (":" + ",".join(fields) if fields else "")
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import decimal
 import enum
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -165,6 +166,7 @@ def owned(log10_p: float, *, alpha: float, tests: int, stamped: bool) -> bool:
     return log10_p <= log10_bar(alpha=alpha, tests=tests, stamped=stamped)
 
 
+@functools.lru_cache(maxsize=64)
 def log10_bar(*, alpha: float, tests: int, stamped: bool) -> float:
     """log10 of the largest p-value that is `owned`; arguments and errors as there."""
     return log10_fraction(_bar(alpha, tests, stamped))

@@ -27,7 +27,7 @@ def what_to_ask(
         if isinstance(suspect, Artifact)
         else suspect
         if isinstance(suspect, bytes)
-        else read_model(Path(suspect))
+        else _read(Path(suspect))
     )
     named = [part for part in on if not isinstance(part, Begun)]
     begun = [part for part in on if isinstance(part, Begun)]
@@ -38,6 +38,15 @@ def what_to_ask(
                 f"--on: {part.spelling} answers without a model file, give it in place of SUSPECT"
             )
     return model, asked
+
+
+def _read(path: Path) -> bytes:
+    """A model file's bytes, or a SavedModel's folder as one zip."""
+    if path.is_dir():
+        from .runtimes.placing import packed_folder
+
+        return packed_folder(path)
+    return read_model(path)
 
 
 def begun_again(asked: Sequence[Begun]) -> tuple[Begun, ...]:

@@ -22,6 +22,8 @@ TOOLS = {
     "securesystemslib": ("securesystemslib", "pip install 'edgewm[records]'"),
     "rfc3161": ("rfc3161_client", "pip install 'edgewm[records]'"),
     "age": ("pyrage", "pip install 'edgewm[records]'"),
+    "onnxruntime": ("onnxruntime", "pip install 'edgewm[onnx]'"),
+    "onnx": ("onnx", "pip install onnx"),
     "dask": ("distributed", "pip install 'edgewm[cluster]'"),
     "serial": ("serial", "pip install 'edgewm[serial]'"),
     "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
@@ -36,6 +38,7 @@ TOOLS = {
 PROGRAMS = {
     "apt-get": "a Debian or Ubuntu",
     "chromium": "apt-get install chromium",
+    "cmake": "apt-get install cmake",
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "cppcheck": "apt-get install cppcheck",
     "gcc": "apt-get install gcc libc6-dev",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -92,6 +93,28 @@ def test_the_demo_leaves_everything_to_look_at(folder: Path) -> None:
         "models/marked.keras",
     ):
         assert (folder / name).stat().st_size > 100, name
+
+
+@needs("openssl")
+@needs("rfc3161")
+@needs("jinja2")
+def test_the_demo_claims_before_training_and_leaves_a_report(folder: Path) -> None:
+    """Stamped, then trained, then released; the copy is shown in the report, its unmarked twin is not."""
+    from edgewm.authorities import read_trust
+    from edgewm.case import read_case
+    from edgewm.ledger import Ledger
+
+    trust = read_trust([folder / "authority" / "root.pem"], ())
+    now = dt.datetime.now(dt.UTC)
+    case = read_case(Ledger(folder=folder / "records"), trust=trust, now=now)
+    kinds = [record.kind for record in case.audit.records]
+    assert kinds == ["claim", "stamp", "marked", "release", "verification", "verification"]
+    assert case.asking.verdict["stamped"]
+    assert case.asking.verdict["owned"]
+    assert [control.verdict["owned"] for control in case.controls] == [False]
+    text = (folder / "report.html").read_text()
+    assert "Shown: the suspect depends" in text
+    assert "for show only" in text
 
 
 def test_a_folder_that_holds_a_demo_is_not_overwritten(folder: Path) -> None:

@@ -47,6 +47,7 @@ SPELLINGS = {
     "abstract": lambda folder: "abstract:inputs_per_group=2",
     "imported": array_of_pictures,
     "logo": drawing_of_a_ring,
+    "variants": lambda folder: "variants:inputs_per_group=2",
     "motion": lambda folder: "motion:inputs_per_group=2",
     "tone": lambda folder: "tone:inputs_per_group=2",
 }

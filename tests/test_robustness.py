@@ -32,7 +32,7 @@ def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
     assert {cell.pair.seed for cell in core} == {0, 1, 2}
     assert len(ATTACKS) >= 12
     assert {c.attack for c in core if c.pair.scheme == "default"} == set(ATTACKS)
-    assert {c.pair.scheme for c in core} == {"default", "adi", "logo"}
+    assert {c.pair.scheme for c in core} == {"default", "more", "adi", "logo"}
     assert core[0].pair.scheme == "default"
     assert {c.attack for c in robustness.cells_of("full")} == set(SPELLINGS)
     assert len({c.pair for c in robustness.cells_of("small")}) == 2
@@ -66,7 +66,7 @@ def test_a_cell_stands_beside_its_controls(monkeypatch: Any, tmp_path: Path) -> 
             model = small_cnn(held.shape, 10)
             marks = [Mark(triggers=triggers(), key=KEY, start=0)] if name == "marked" else []
             model.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
-            model.fit(x, y, epochs=8, batch_size=32, verbose=0, callbacks=marks)
+            model.fit(x, y, epochs=10, batch_size=16, verbose=0, callbacks=marks)
             files[name] = export(model, x, converter=converter).model
         asked = Marks(triggers=triggers(), key=KEY)
         monkeypatch.setattr(robustness_cells, "marks_of", lambda pair: asked)

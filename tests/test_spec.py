@@ -19,6 +19,10 @@ from tests.needs import missing
 PLUGINS = [(kind, name) for kind in spec.KINDS for name in spec.names(kind)]
 REQUIRED = {
     "exec": ":command=true",
+    "qemu_aarch64": ":root=a",
+    "qemu_arm": ":root=a",
+    "serial": ":port=a",
+    "ssh": ":host=a",
     "answers": ":file=a.npz",
     "imported": ":path=a.npy",
     "logo": ":file=a.png",
@@ -196,3 +200,12 @@ def test_listing_imports_nothing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["edgewm", "edgewm.errors", "edgewm.spec"]
+
+
+@pytest.mark.parametrize("text", ["litert", "litert:delegate=reference", "prune:share=0.25"])
+def test_brief_leaves_out_what_is_as_by_default(text: str) -> None:
+    """What is left is read back as the same plug-in."""
+    kind = "attacks" if text.startswith("prune") else "runtimes"
+    plugin = spec.parse(kind, text)
+    assert spec.brief(plugin) == text
+    assert spec.parse(kind, spec.brief(plugin)) == plugin

@@ -90,10 +90,8 @@ def _working() -> tuple[str, ...]:
     from ..doctor import survey
     from ..runtimes.begin import LOCAL_RUNTIMES
 
-    answering = {status.spec for status in survey() if status.available}
-    found = tuple(
-        text for text in LOCAL_RUNTIMES if spec.spell(spec.parse("runtimes", text)) in answering
-    )
+    answering = [spec.parse("runtimes", s.spec) for s in survey() if s.available]
+    found = tuple(t for t in LOCAL_RUNTIMES if spec.parse("runtimes", t) in answering)
     if not found:
         raise BadInput("--on: no runtime works here, see edgewm doctor")
     return found

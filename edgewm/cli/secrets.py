@@ -92,7 +92,7 @@ def make(
         classes=classes,
         pattern=pattern,
         groups=groups,
-        value_range=_two_numbers(value_range),
+        value_range=two_numbers(value_range),
         natural=None if natural is None else read_samples(natural)[0],
         reference=None if reference is None else _labels_of(reference),
     )
@@ -229,7 +229,12 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
         raise BadInput(f"--shape: got {text!r}, expected one input such as 28x28x1") from None
 
 
-def _two_numbers(text: str) -> tuple[float, float]:
+def two_numbers(text: str) -> tuple[float, float]:
+    """LOW,HIGH of --range.
+
+    Raises:
+        BadInput: anything else.
+    """
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:

@@ -1,10 +1,10 @@
 """Who answers: a model file goes in, labels come out.
 
-A runtime is one frozen dataclass with one method, `open`, which gives a `Session`. The three that run a
-file here (litert, tflite_runtime, tflm) do so in a child process of their own (`process`, `worker`,
-`sandbox`): interpreters break each other in one process, print from C++ and crash on hostile files. The
-same worker runs under an emulator (qemu_aarch64, qemu_arm) and on a board (ssh). Two ask elsewhere:
-`exec` a program of the user's, `answers` a list collected before.
+A runtime is one frozen dataclass with one method, `open`, which gives a `Session`. Those that run a file
+here (litert, tflite_runtime, tflm, onnxruntime, keras, savedmodel) do so in a child process of their own
+(`process`, `worker`, `sandbox`): interpreters break each other in one process, print from C++ and crash on
+hostile files. The same worker runs under an emulator (qemu_aarch64, qemu_arm) and on a board (ssh). Two ask
+elsewhere: `exec` a program of the user's, `answers` a list collected before.
 
 The same int8 file gives different answers on different engines, so a session names its engine's
 arithmetic, found by replaying a probe network and never from the engine's name.
@@ -12,8 +12,8 @@ arithmetic, found by replaying a probe network and never from the engine's name.
 Two class attributes of a runtime say what a caller must know before it opens one: `needs_model` (whether
 `open` wants bytes) and `spends` (whether asking shows the secret inputs to a device that is not ours;
 not so for `answers`, whose inputs were shown before).
-Those with a worker also have `start()`, which begins to load the interpreter and returns at
-once; `start().open(model)` is then `open(model)`.
+Those with a worker have `start()`, which begins to load the interpreter and returns at once;
+`start().open(model)` is then `open(model)`. Those that run a file here say which format they read (`reads`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .contract import Session as Session
 
 NOT_PLUGINS = (
+    "asked",
     "begin",
     "board",
     "child",
@@ -38,10 +39,13 @@ NOT_PLUGINS = (
     "emulation",
     "label_rule",
     "nursery",
+    "other_engines",
+    "placing",
     "probe",
     "process",
     "sandbox",
     "session",
+    "tflite_engines",
     "worker",
 )
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..artifact import Tensor
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
 from . import Engine, ModelFacts, early
+from .placing import GRAPH, file_of
 from .process import Process, Spawned, clean
 from .session import NUMBERS, ChildSession, unsuitable
 
@@ -34,10 +35,15 @@ _NOT_ON_TFLM = (
     ("UInt8 was not true. Node DEQUANTIZE", _FLOAT16),
 )
 """What TFLM prints of a whole storage format that it leaves out, and what that means."""
+PROBED = ("litert", "tflite_runtime", "tflm")
+"""Engines that run the probe, a `.tflite`."""
 INSTALL = {
     "litert": "pip install ai-edge-litert",
     "tflite_runtime": "pip install 'edgewm[tflite-runtime]'",
     "tflm": "pip install 'edgewm[tflm]'",
+    "onnxruntime": "pip install 'edgewm[onnx]'",
+    "keras": "pip install 'edgewm[train]'",
+    "savedmodel": "pip install 'edgewm[train]'",
 }
 """What brings each interpreter; tflite-micro has pre-releases only, which pip takes through the extra."""
 
@@ -68,6 +74,7 @@ def start(
     place: Place | None = None,
     memory_mib: int = 2048,
     timeout_s: float = 60.0,
+    choice: dict[str, Any] | None = None,
     nursery: Nursery | None = None,
 ) -> Child:
     """Start a worker that begins to import `engine` (litert, tflite_runtime, tflm) at once.
@@ -79,6 +86,7 @@ def start(
         place: where it runs instead: under an emulator, on a board.
         memory_mib: address space that the worker may use, in MiB.
         timeout_s: seconds that starting, opening or one batch of answers may take.
+        choice: which tensors of a model are asked, see `choice`.
         nursery: where to take the worker from, which has imported the interpreter before.
 
     Raises:
@@ -96,13 +104,30 @@ def start(
     request |= {"memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S}
     request["answer_s"] = math.ceil(timeout_s) if here.out_of_reach else 0
     if nursery is not None:
-        return nursery.child(here, request, timeout_s)
+        return nursery.child(here, request, timeout_s, choice)
     process = Process(
         here.name, origin=Spawned(here.command), memory_mib=memory_mib, timeout_s=timeout_s
     )
     process.send_ahead(here.ahead)
     process.send(request)
-    return Child(engine, here, process, memory_mib)
+    return Child(engine, here, process, memory_mib, choice=choice)
+
+
+def choice(runtime: Any) -> dict[str, Any]:
+    """Which tensors of a model are asked, and in how many frames, as worker.py takes it.
+
+    Raises:
+        BadInput: a number that is none.
+    """
+    chosen: dict[str, Any] = {
+        name: getattr(runtime, name) for name in ("input", "output", "frames")
+    }
+    for name, number in chosen.items():
+        if number is not None and number < (1 if name == "frames" else 0):
+            raise BadInput(
+                f"--on: got {name}={number}, expected {'1' if name == 'frames' else '0'} or more"
+            )
+    return chosen
 
 
 def ask_raw(child: Child, model: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.generic]:
@@ -127,7 +152,9 @@ class Child:
         place: Place,
         process: Process,
         memory_mib: int,
+        *,
         arithmetic: str | None = None,
+        choice: dict[str, Any] | None = None,
     ) -> None:
         self.isolation: tuple[str, ...] = ()
         """The restrictions that took hold, known once it is ready."""
@@ -136,7 +163,7 @@ class Child:
         self._process, self._memory_mib = process, memory_mib
         self._numpy_version = ""
         self._ready = False
-        self._arithmetic = arithmetic
+        self._arithmetic, self._choice = arithmetic, choice or {}
 
     def ready(self) -> None:
         """Wait until the interpreter is imported and the process restricted.
@@ -167,6 +194,9 @@ class Child:
         Raises:
             RuntimeUnavailable: the interpreter does not run the probe, which it is known to run.
         """
+        if self._engine not in PROBED:
+            self.ready()
+            return "unknown"  # there is no probe in its format
         if self._arithmetic is None:
             from . import probe
 
@@ -190,36 +220,42 @@ class Child:
         """
         try:
             if not model:
-                raise BadInput(f"{self._name}: got no model, expected the bytes of a .tflite file")
+                raise BadInput(f"{self._name}: got no model, expected the bytes of a model file")
             arithmetic = self.arithmetic()
-            facts = self.load(model)
+            facts = self.load(model, self._choice)
         except BaseException:
             self.close()
             raise
         engine = Engine(name=self._name, version=self.version, arithmetic=arithmetic)
         return ChildSession(self, facts, engine)
 
-    def load(self, model: bytes) -> ModelFacts:
-        """Have the worker open `model` in place of what it had open.
+    def load(self, model: bytes, choice: dict[str, Any] | None = None) -> ModelFacts:
+        """Have the worker open `model`, asked by `choice`, in place of what it had open.
 
         Raises:
             ModelRefused: it does not; unless the reason is a crash, the worker goes on.
         """
-        facts, reason = self.describe(model)
+        facts, reason = self.describe(model, choice)
         if reason:
-            raise ModelRefused(f"{self._engine}: the model {reason}")
+            raise ModelRefused(f"{self._name}: the model {reason}")
         return facts
 
-    def describe(self, model: bytes) -> tuple[ModelFacts, str]:
+    def describe(
+        self, model: bytes, choice: dict[str, Any] | None = None
+    ) -> tuple[ModelFacts, str]:
         """Open `model` as `load` does, and say why it cannot be asked; empty when it can.
 
         Raises:
             ModelRefused: the interpreter does not run it.
         """
-        self._process.send({"op": "open"}, model)
-        self.ready()
-        reply, _ = self._process.receive()
-        self._raise_error(reply)
+        with file_of(self._engine, model) as path:
+            if path is None:
+                self._process.send({"op": "open", "choice": choice or {}}, model)
+            else:
+                self._process.send({"op": "open", "choice": choice or {}, "path": path})
+            self.ready()
+            reply, _ = self._process.receive()
+        self._raise_error(reply, _other_format(self._engine, model) if "error" in reply else "")
         try:
             sizes = {
                 part: None if reply[part] is None else int(reply[part])
@@ -230,7 +266,7 @@ class Child:
                 outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
                 **sizes,
             )
-            return facts, unsuitable(facts, bool(reply["stateful"]))
+            return facts, unsuitable(facts, self._name if self._name in INSTALL else "")
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
 
@@ -273,11 +309,28 @@ class Child:
         self._raise_error(reply)
         return {clean(name): bool(can) for name, can in reply.items()}
 
+    def moments(self, inputs: npt.NDArray[np.float32]) -> dict[str, list[float]]:
+        """Mean square of each input channel of every layer with weights, by the weights' name.
+
+        For an interpreter started with the option keep_activations, on the owner's own file.
+
+        Raises:
+            ModelRefused: the worker crashed, passed a limit or does not keep activations.
+        """
+        import numpy as np
+
+        values = np.ascontiguousarray(inputs, np.dtype("<f4"))
+        header = {"op": "moments", "dtype": "<f4", "shape": list(values.shape)}
+        self._process.send(header, values.tobytes())
+        reply, _ = self._process.receive()
+        self._raise_error(reply)
+        return {str(name): [float(x) for x in row] for name, row in reply["moments"].items()}
+
     def close(self) -> None:
         """Kill the worker; harmless when done already."""
         self._process.close()
 
-    def _raise_error(self, reply: dict[str, Any]) -> None:
+    def _raise_error(self, reply: dict[str, Any], advice: str = "") -> None:
         """Turn an error reply into ModelRefused; the worker itself goes on."""
         printed = self._process.said(lines=2)  # the reason, then the operator that it stopped
         if "error" not in reply:
@@ -287,7 +340,7 @@ class Child:
                 f"{self._name}: needs more than memory_mib={self._memory_mib}",
                 how="out_of_memory",
             )
-        text = clean(reply.get("text")) + (f" ({printed})" if printed else "")
+        text = clean(reply.get("text")) + (f" ({printed})" if printed else "") + advice
         if self._engine == "tflm":
             text = next((f"{why}: {text}" for sign, why in _NOT_ON_TFLM if sign in text), text)
         raise ModelRefused(f"{self._name}: {text}")
@@ -304,6 +357,31 @@ class Child:
                 "pip install 'numpy<2', or name an environment that has it with python="
             )
         return f"{self._name}: does not run the probe: {text}"
+
+
+def _other_format(engine: str, model: bytes) -> str:
+    """What else a file is that an interpreter of `.tflite` refused; empty when nothing is known."""
+    if engine not in PROBED or model[4:8] == b"TFL3":
+        return ""
+    import io
+    import zipfile
+
+    from ..content import of_bytes
+    from ..model_formats import format_of, format_of_members
+
+    found = format_of(of_bytes(model))
+    if not found and model[:4] == b"PK\x03\x04":
+        try:
+            with zipfile.ZipFile(io.BytesIO(model)) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return ""
+        found = "savedmodel" if GRAPH in names else format_of_members(names)
+    if not found:
+        return ""
+    reader = {"onnx": "onnxruntime"}.get(found, found)
+    more = f": --on {reader}" if reader in INSTALL else ", which nothing here reads"
+    return f"; the file is {found}{more}"
 
 
 def _tensor(entry: dict[str, Any]) -> Tensor:

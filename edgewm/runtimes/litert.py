@@ -21,10 +21,17 @@ class LiteRT:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "tflite"
 
     threads: int = 1
     """Threads of one inference."""
     delegate: Literal["xnnpack", "none", "reference"] = "xnnpack"
+    input: int | None = None
+    """Number of the input that takes the questions, of several; the others are held at zero."""
+    output: int | None = None
+    """Number of the output that has the scores, of several."""
+    frames: int = 1
+    """Pieces in which a streaming model takes one question, along its first axis."""
     python: str | None = None
     """Another environment's python with numpy and ai-edge-litert; none for this one."""
     memory_mib: int = 2048
@@ -34,7 +41,7 @@ class LiteRT:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import start
+        from .child import choice, start
 
         return start(
             "litert",
@@ -42,6 +49,7 @@ class LiteRT:
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
             nursery=nursery,
         )
 

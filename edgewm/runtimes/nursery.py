@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import ModelRefused, RuntimeUnavailable
 from . import early, probe
-from .child import Child, Place
+from .child import PROBED, Child, Place
 from .process import Process, Spawned
 
 LIFETIMES = 10
@@ -40,7 +40,13 @@ class Nursery:
         self._control: socket.socket | None = None
         self._arithmetic: str | None = None
 
-    def child(self, place: Place, request: dict[str, Any], timeout_s: float) -> Child:
+    def child(
+        self,
+        place: Place,
+        request: dict[str, Any],
+        timeout_s: float,
+        choice: dict[str, Any] | None = None,
+    ) -> Child:
         """A worker that nobody has used; `request` is what `child.start` sends to one of its own.
 
         Raises:
@@ -54,7 +60,7 @@ class Nursery:
                 self._arithmetic = first.arithmetic()
             finally:
                 first.close()
-        return self._fork(timeout_s)
+        return self._fork(timeout_s, choice)
 
     def take(self) -> tuple[int, list[int]]:
         """As `process.Origin`."""
@@ -111,7 +117,8 @@ class Nursery:
         memory_mib = int(request["memory_mib"])
         try:
             process = Process(place.name, origin=origin, memory_mib=memory_mib, timeout_s=START_S)
-            process.send({**request, "nursery": True}, probe.load().model)
+            ours_first = probe.load().model if request["engine"] in PROBED else b""
+            process.send({**request, "nursery": True}, ours_first)
             # refuses what is not installed
             Child(str(request["engine"]), place, process, memory_mib).ready()
         except BaseException:
@@ -120,11 +127,12 @@ class Nursery:
         self._request, self._place = request, place
         self._process, self._control = process, ours
 
-    def _fork(self, timeout_s: float) -> Child:
+    def _fork(self, timeout_s: float, choice: dict[str, Any] | None = None) -> Child:
         assert self._place is not None
         engine, memory_mib = str(self._request["engine"]), int(self._request["memory_mib"])
         process = Process(self._place.name, origin=self, memory_mib=memory_mib, timeout_s=START_S)
-        child = Child(engine, self._place, process, memory_mib, self._arithmetic)
+        known = self._arithmetic
+        child = Child(engine, self._place, process, memory_mib, arithmetic=known, choice=choice)
         child.ready()
         process.limit(timeout_s, lifetime_s=LIFETIMES * timeout_s)
         return child

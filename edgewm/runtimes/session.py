@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ..artifact import Tensor
     from .child import Child
 
 BATCH = 64
@@ -29,22 +30,37 @@ NUMBERS = ("int8", "uint8", "int16", "float16", "float32")
 _SAME_ROWS = 8
 
 
-def unsuitable(facts: ModelFacts, stateful: bool) -> str:
-    """Why a model cannot be asked one input at a time for one row of scores; empty when it can."""
+def unsuitable(facts: ModelFacts, engine: str) -> str:
+    """Why a model cannot be asked one input at a time for one row of scores; empty when it can.
+
+    `engine` is the runtime that can be told which of several tensors to ask; empty for one that cannot.
+    """
     for word, tensors in (("input", facts.inputs), ("output", facts.outputs)):
         if len(tensors) != 1:
             number = {0: "no", 2: "two", 3: "three"}.get(len(tensors), str(len(tensors)))
-            return f"has {number} {word}s, expected one"
+            return f"has {number} {word}s, expected one{_naming(word, tensors, engine)}"
         if tensors[0].dtype not in NUMBERS:
             return f"has an {word} of {tensors[0].dtype}, expected one of {', '.join(NUMBERS)}"
-    if stateful:
-        return "keeps state from one input to the next, so its answers depend on what came before"
     if not facts.inputs[0].shape:
         return "takes a single number without a batch axis"
     if sum(length != 1 for length in facts.outputs[0].shape[1:]) > 1:
-        shape = "x".join(map(str, facts.outputs[0].shape))
-        return f"gives {shape} values, expected one row of scores"
+        return f"gives {_times(facts.outputs[0].shape)} values, expected one row of scores"
     return ""
+
+
+def _naming(word: str, tensors: tuple[Tensor, ...], engine: str) -> str:
+    """How to choose one of several tensors, by what they are and never by what they answer."""
+    if not tensors or not engine:
+        return ""
+    listed = ", ".join(f"{k} is {_times(one.shape)}" for k, one in enumerate(tensors[:8]))
+    what = (
+        "takes the questions (the others are held at zero)" if word == "input" else "has the scores"
+    )
+    return f": name the one that {what}: --on {engine}:{word}=0 ({listed})"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a single number"
 
 
 class ChildSession:
@@ -115,7 +131,7 @@ class ChildSession:
             a in (-1, b) for a, b in zip(shape, asked, strict=True)
         )
         if not fits:
-            wants, got = ("x".join(map(str, s)) or "a single number" for s in (shape, asked))
+            wants, got = _times(shape), _times(asked)
             raise ModelRefused(
                 f"{self._engine.name}: the model takes inputs of {wants}, the questions are {got}"
             )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PACKAGES = {"tflite_runtime": "tflite-runtime", "litert": "ai-edge-litert"}
 # What the board's python runs: two modules from stdin, which is then the worker's.
+_TRAVEL = ("sandbox", "asked", "tflite_engines", "worker")
+"""In the order in which they import each other."""
 _BOOT = """
 import json, os, sys, types
 def take(left):
@@ -32,7 +34,7 @@ def take(left):
         got += more
     return got
 sources = json.loads(take(int(take(8), 16)))
-for name in ("sandbox", "worker"):
+for name in sources:
     module = types.ModuleType(name)
     module.__file__ = "/nonexistent/" + name + ".py"
     sys.modules[name] = module
@@ -76,7 +78,7 @@ class Board:
         if not self.host or self.host.startswith("-") or not self.host.isprintable():
             raise BadInput(f"ssh: got host={self.host!r}, expected a name or user@address")
         here = Path(__file__).parent
-        sources = json.dumps({n: (here / f"{n}.py").read_text() for n in ("sandbox", "worker")})
+        sources = json.dumps({n: (here / f"{n}.py").read_text() for n in _TRAVEL})
         remote = f"OPENBLAS_NUM_THREADS=1 exec {shlex.quote(self.python)} -c {shlex.quote(_BOOT)}"
         options = ["BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15"]
         place = Place(

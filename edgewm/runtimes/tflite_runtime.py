@@ -20,9 +20,16 @@ class TFLiteRuntime:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "tflite"
 
     threads: int = 1
     """Threads of one inference."""
+    input: int | None = None
+    """Number of the input that takes the questions, of several; the others are held at zero."""
+    output: int | None = None
+    """Number of the output that has the scores, of several."""
+    frames: int = 1
+    """Pieces in which a streaming model takes one question, along its first axis."""
     python: str | None = None
     """Another environment's python with numpy and tflite-runtime; none for this one."""
     memory_mib: int = 2048
@@ -32,7 +39,7 @@ class TFLiteRuntime:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import start
+        from .child import choice, start
 
         return start(
             "tflite_runtime",
@@ -40,6 +47,7 @@ class TFLiteRuntime:
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
             nursery=nursery,
         )
 

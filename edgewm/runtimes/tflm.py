@@ -21,9 +21,16 @@ class TFLM:
 
     needs_model: ClassVar[bool] = True
     spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "tflite"
 
     arena_kib: int = 256
     """First arena tried, in KiB; what a model took is in the session's facts."""
+    input: int | None = None
+    """Number of the input that takes the questions, of several; the others are held at zero."""
+    output: int | None = None
+    """Number of the output that has the scores, of several."""
+    frames: int = 1
+    """Pieces in which a streaming model takes one question, along its first axis."""
     python: str | None = None
     """Another environment's python with numpy and tflite-micro; none for this one."""
     memory_mib: int = 2048
@@ -33,7 +40,7 @@ class TFLM:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import start
+        from .child import choice, start
 
         return start(
             "tflm",
@@ -41,6 +48,7 @@ class TFLM:
             python=self.python,
             memory_mib=self.memory_mib,
             timeout_s=self.timeout_s,
+            choice=choice(self),
             nursery=nursery,
         )
 

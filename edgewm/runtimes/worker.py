@@ -1,17 +1,18 @@
 """The one process that opens model files: an interpreter, a pipe in, a pipe out.
 
 It runs as `python worker.py` in this environment, in another one, on another machine or under an
-emulator, so it is standard library and numpy only, needs no edgewm and runs on Python 3.9. Its neighbour
-sandbox.py travels with it. Requests and replies are frames on stdin and stdout:
+emulator, so it is standard library and numpy only, needs no edgewm and runs on Python 3.9. Its neighbours
+sandbox.py, asked.py and *_engines.py travel with it. Requests and replies are frames on stdin and stdout:
 
     4 bytes "EWM1", header length (4 bytes little-endian), payload length (8 bytes), JSON header, payload
 
     start   {engine, options, memory_mib, cpu_s, answer_s}  -> {version, numpy, machine, isolation}
             {..., nursery: true} + a model of ours           -> {version, numpy}, then forks: see `_nurse`
-    open    {} + model bytes                                 -> {inputs, outputs, stateful, arena_bytes,
+    open    {choice, path} or {choice} + model bytes         -> {inputs, outputs, arena_bytes,
                                                                  arena_persistent_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
+    moments {dtype, shape: [n, ...]} + float32 bytes         -> {moments: {weights' name: [mean squares]}}
     trial   {memory_mib}                                     -> {what it could be tried to do: whether it can}
 
 A reply may be {error: unavailable | refused | memory | failed, text}. What interpreters print from C++ on
@@ -29,17 +30,15 @@ sys.path[:] = [p for p in sys.path if os.path.abspath(p or os.getcwd()) != _HERE
 
 import contextlib  # noqa: E402
 import gc  # noqa: E402
+import importlib  # noqa: E402
 import json  # noqa: E402
-import re  # noqa: E402
 import signal  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
 _MAGIC = b"EWM1"
-_LARGEST_ARENA = 64 << 20
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
-_RESOURCE_OPERATORS = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "HASHTABLE"}
 
 
 def main() -> None:
@@ -53,14 +52,14 @@ def main() -> None:
         return
     try:
         answer_s = int(request[0].get("answer_s", 0))
-        engine = _ENGINES[request[0]["engine"]](request[0]["options"])
+        engine = _engine(request[0]["engine"], request[0]["options"])
         if request[0].get("nursery"):
             replies = _nurse(replies, engine, bytes(request[1]))
             if replies < 0:
                 return
         _send(replies, _restrict(request[0], engine.version))
         gc.enable()
-    except (ImportError, AttributeError, KeyError, RuntimeError, OSError) as error:
+    except (ImportError, AttributeError, KeyError, RuntimeError, ValueError, OSError) as error:
         text = f"{type(error).__name__}: {error}"
         _send(replies, {"error": "unavailable", "text": text[:2000], "numpy": _numpy_version()})
         return
@@ -97,12 +96,13 @@ def _nurse(replies: int, engine: Any, model: bytes) -> int:
     import socket
 
     control = socket.socket(fileno=os.dup(0))
-    _sandbox()  # imported once, here
-    import numpy as np
+    _neighbour("sandbox")  # imported once, here
+    if model:
+        import numpy as np
 
-    shape = engine.open(model)["inputs"][0]["shape"][1:]
-    _run(engine, np.zeros((1, *shape), np.float32))
-    engine._interpreter = None
+        shape = engine.open(model, {})["inputs"][0]["shape"][1:]
+        _run(engine, np.zeros((1, *shape), np.float32))
+        engine.end()
     _send(replies, {"version": engine.version, "numpy": _numpy_version()})
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     nursery = os.getpid()
@@ -193,19 +193,21 @@ def _numpy_version() -> str:
     return str(getattr(sys.modules.get("numpy"), "__version__", ""))
 
 
-def _sandbox() -> Any:
+def _neighbour(name: str) -> Any:
+    """A file beside this one: found here and not in the package, since here there may be none."""
+    if name in sys.modules:
+        return sys.modules[name]
     sys.path.insert(0, _HERE)
     try:
-        import sandbox  # type: ignore[import-not-found]
+        return importlib.import_module(name)
     finally:
         sys.path.remove(_HERE)
-    return sandbox
 
 
 def _restrict(request: dict[str, Any], version: str) -> dict[str, Any]:
     confined = os.environ.get("EDGEWM_CONFINED")  # emulated.py did it: an emulator forwards little
     applied = (
-        _sandbox().apply(request["memory_mib"], request["cpu_s"])
+        _neighbour("sandbox").apply(request["memory_mib"], request["cpu_s"])
         if confined is None
         else confined.split(";")
     )
@@ -217,14 +219,16 @@ def _answer(
     engine: Any, header: dict[str, Any], payload: bytearray
 ) -> tuple[dict[str, Any], bytes]:
     if header["op"] == "open":
-        return engine.open(bytes(payload)), b""
+        return engine.open(header.get("path") or bytes(payload), header.get("choice", {})), b""
     if header["op"] == "trial":
-        return _sandbox().trial(header["memory_mib"]), b""
-    if header["op"] == "run":
+        return _neighbour("sandbox").trial(header["memory_mib"]), b""
+    if header["op"] in ("run", "moments"):
         import numpy as np
 
         inputs = np.frombuffer(payload, np.dtype(header["dtype"])).reshape(header["shape"])
-        return _run(engine, inputs)
+        if header["op"] == "run":
+            return _run(engine, inputs)
+        return {"moments": engine.moments(_to_tensor(inputs, engine.facts["inputs"][0]))}, b""
     raise ValueError(f"unknown request {header['op']!r}")
 
 
@@ -270,180 +274,21 @@ def _to_tensor(inputs: Any, tensor: dict[str, Any]) -> Any:
     return np.clip(steps, span.min, span.max).astype(dtype)
 
 
-def _tensor(name: str, shape: Any, dtype: Any, scales: Any, zero_points: Any) -> dict[str, Any]:
-    import numpy as np
-
-    one = len(scales) == 1
-    return {
-        "name": str(name)[:200],
-        "shape": [int(length) for length in shape],
-        "dtype": np.dtype(dtype).name,
-        "scale": float(scales[0]) if one else 0.0,
-        "zero_point": int(zero_points[0]) if one and len(zero_points) == 1 else 0,
-    }
-
-
-class _Lite:
-    """LiteRT and its predecessor tflite-runtime, which share one Python interface."""
-
-    def __init__(self, options: dict[str, Any], package: str) -> None:
-        import importlib
-
-        self._module = importlib.import_module(package + ".interpreter")
-        self.version = str(importlib.import_module(package).__version__)
-        self._arguments: dict[str, Any] = {"num_threads": int(options.get("threads", 1))}
-        resolver = {"none": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}.get(
-            options.get("delegate", "xnnpack")
-        )
-        if resolver is not None:
-            chosen = getattr(self._module.OpResolverType, resolver)
-            self._arguments["experimental_op_resolver_type"] = chosen
-        self.facts: dict[str, Any] = {}
-        self._interpreter: Any = None
-
-    def open(self, model: bytes) -> dict[str, Any]:
-        self._interpreter = None
-        opened = self._module.Interpreter(model_content=model, **self._arguments)
-        first = opened.get_input_details()
-        if len(first) == 1 and len(first[0]["shape"]) > 0 and first[0]["shape"][0] != 1:
-            opened.resize_tensor_input(first[0]["index"], [1, *first[0]["shape"][1:]])
-        try:
-            opened.allocate_tensors()
-        except RuntimeError as error:
-            if not str(error) and _larger_than_the_limit(opened.get_tensor_details()):
-                raise MemoryError from None  # it fails without a word
-            raise
-        inputs, outputs = opened.get_input_details(), opened.get_output_details()
-        operators = {detail["op_name"] for detail in opened._get_ops_details()}
-        self.facts = {
-            "inputs": [self._describe(detail) for detail in inputs],
-            "outputs": [self._describe(detail) for detail in outputs],
-            "stateful": bool(operators & _RESOURCE_OPERATORS),
-            "arena_bytes": None,
-            "arena_persistent_bytes": None,
-        }
-        self._interpreter = opened
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
-        return self.facts
-
-    def ask(self, sample: Any) -> Any:
-        interpreter = self._interpreter
-        interpreter.reset_all_variables()  # or a recurrent layer would remember the last sample
-        interpreter.set_tensor(self._input, sample)
-        interpreter.invoke()
-        return interpreter.get_tensor(self._output)
-
-    @staticmethod
-    def _describe(detail: dict[str, Any]) -> dict[str, Any]:
-        shape = detail.get("shape_signature", detail["shape"])
-        steps = detail["quantization_parameters"]
-        return _tensor(
-            detail["name"],
-            shape if len(shape) == len(detail["shape"]) else detail["shape"],
-            detail["dtype"],
-            steps["scales"],
-            steps["zero_points"],
-        )
-
-
-class _Micro:
-    """TensorFlow Lite Micro, the interpreter that runs on microcontrollers, built for this machine."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        from tflite_micro.python.tflite_micro import _version, runtime
-
-        self._module = runtime
-        self.version = str(_version.__version__)
-        self._arena_bytes = int(options.get("arena_kib", 256)) << 10
-        self.facts: dict[str, Any] = {}
-        self._interpreter: Any = None
-
-    def open(self, model: bytes) -> dict[str, Any]:
-        self._interpreter = None
-        opened = self._allocate(model)
-        details = opened.get_input_details(0), opened.get_output_details(0)
-        allocated = _allocations(opened)
-        self.facts = {
-            "inputs": [self._describe(details[0])] * self._count(opened.get_input_details),
-            "outputs": [self._describe(details[1])] * self._count(opened.get_output_details),
-            "stateful": self._module.count_resource_variables(model) > 0,
-            "arena_bytes": allocated.get("total"),
-            "arena_persistent_bytes": allocated.get("tail"),
-        }
-        self._interpreter = opened
-        return self.facts
-
-    def ask(self, sample: Any) -> Any:
-        interpreter = self._interpreter
-        interpreter.reset()
-        interpreter.set_input(sample, 0)
-        interpreter.invoke()
-        return interpreter.get_output(0)
-
-    def _allocate(self, model: bytes) -> Any:
-        """Double the arena until the model fits: its need is not in the file."""
-        arena_bytes = self._arena_bytes
-        while True:
-            try:
-                return self._module.Interpreter.from_bytes(model, arena_size=arena_bytes)
-            except RuntimeError:
-                arena_bytes *= 2
-                if arena_bytes > _LARGEST_ARENA:
-                    raise
-
-    @staticmethod
-    def _count(details: Any) -> int:
-        for index in range(1, 3):
-            try:
-                details(index)
-            except (IndexError, ValueError, RuntimeError):
-                return index
-        return 3
-
-    @staticmethod
-    def _describe(detail: dict[str, Any]) -> dict[str, Any]:
-        steps = detail["quantization_parameters"]
-        return _tensor("", detail["shape"], detail["dtype"], steps["scales"], steps["zero_points"])
-
-
-def _larger_than_the_limit(tensors: list[dict[str, Any]]) -> bool:
-    """Whether a single tensor needs more address space than this process may use."""
-    import math
-    import resource
-
-    import numpy as np
-
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    sizes = [
-        math.prod(map(int, tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
-        for tensor in tensors
-    ]
-    return limit != resource.RLIM_INFINITY and max(sizes, default=0) > limit
-
-
-def _allocations(interpreter: Any) -> dict[str, int]:
-    """Arena bytes by part (total, head, tail), read from what TFLM prints on stderr."""
-    source, target = os.pipe()
-    os.set_blocking(target, False)
-    kept = os.dup(2)
-    os.dup2(target, 2)
-    try:
-        interpreter.print_allocations()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(target)
-    text = os.read(source, 1 << 16).decode("utf-8", "replace")
-    os.close(source)
-    found = re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", text)
-    return {part: int(number) for part, number in found}
-
-
-_ENGINES: dict[str, Any] = {
-    "litert": lambda options: _Lite(options, "ai_edge_litert"),
-    "tflite_runtime": lambda options: _Lite(options, "tflite_runtime"),
-    "tflm": _Micro,
+_ENGINES = {
+    "litert": ("tflite_engines", "Lite"),
+    "tflite_runtime": ("tflite_engines", "Lite"),
+    "tflm": ("tflite_engines", "Micro"),
+    "onnxruntime": ("other_engines", "Onnx"),
+    "keras": ("other_engines", "Keras"),
+    "savedmodel": ("other_engines", "SavedModel"),
 }
+"""Engine: the neighbouring file and the class that runs it."""
+
+
+def _engine(name: str, options: dict[str, Any]) -> Any:
+    module, kind = _ENGINES[name]
+    return getattr(_neighbour(module), kind)(name, options)
+
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ elsewhere (`judging`), by the same `verify` as always, over a runtime that repea
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from ..commitment import Committed
     from ..runtimes import Session
+
+
+TFLITE = "tflite"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,11 @@ class Orders:
             if hasattr(held, name) and f"{name}=" not in spelling
         }
         return replace(held, **ours)
+
+    @functools.cached_property
+    def formats(self) -> dict[str, str]:
+        """Format that each runtime reads, by its spelling."""
+        return {text: getattr(self.runtime(text), "reads", TFLITE) for text, _ in self.on}
 
     def check(self) -> None:
         """Try every runtime that may not be missing; on the machine that will ask.
@@ -97,10 +106,14 @@ class Heard:
     """Why there are no labels."""
 
 
-def ask(model: bytes, orders: Orders, marks: Sequence[Questions]) -> list[tuple[Heard, ...]]:
-    """For each mark, what was heard on each runtime; never raises for what a suspect does."""
+def ask(
+    model: bytes, orders: Orders, marks: Sequence[Questions], format_: str = TFLITE
+) -> list[tuple[Heard, ...]]:
+    """For each mark, what was heard on each runtime of the format; never raises for what a suspect does."""
     heard: list[list[Heard]] = [[] for _ in marks]
     for spelling, optional in orders.on:
+        if orders.formats[spelling] != format_:
+            continue
         one = _Suspect(model, orders, spelling)
         try:
             for place, mark in enumerate(marks):

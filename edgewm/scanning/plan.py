@@ -9,6 +9,7 @@ happens during the scan changes the number.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .. import __version__
+from ..artifact import LARGEST_MODEL_BYTES
 from .asking import Orders
 from .judging import Mark, Terms
 from .suspects import Suspect
@@ -33,10 +35,16 @@ class Plan:
     alpha: float
     more_tests: int = 1
 
-    @property
+    def not_asked(self, suspect: Suspect) -> str:
+        """The outcome of one that is never asked; empty for one that is."""
+        if suspect.format not in self.orders.formats.values():
+            return "other_format"
+        return "too_large" if suspect.length > LARGEST_MODEL_BYTES else ""
+
+    @functools.cached_property
     def asked(self) -> int:
         """Suspects that are asked."""
-        return sum(not suspect.not_asked for suspect in self.suspects)
+        return sum(not self.not_asked(suspect) for suspect in self.suspects)
 
     @property
     def terms(self) -> Terms:

@@ -16,9 +16,8 @@ from ..artifact import LARGEST_MODEL_BYTES
 from ..content import Content, of_file
 from ..files import write_file
 from ..finding import Found, Note, find, open_files
-
-READ = ("tflite",)
-"""Formats that are asked; others are named in the table."""
+from ..model_formats import format_of
+from .asking import TFLITE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +40,6 @@ class Suspect:
     place: Place
     seen: list[str] = field(default_factory=list)
     """Container paths of every copy, in the order found."""
-
-    @property
-    def not_asked(self) -> str:
-        """The outcome of one that is never asked; empty for one that is."""
-        if self.format not in READ:
-            return "other_format"
-        return "too_large" if self.length > LARGEST_MODEL_BYTES else ""
 
     def read(self) -> bytes | None:
         """Its bytes; None when they are no longer there."""
@@ -77,6 +69,7 @@ def suspects_in(
         BadInput: a path that cannot be read, or the folder cannot be written.
     """
     known: dict[str, Suspect] = {}
+    told: set[tuple[str, str]] = set()
     found = (
         _files(paths, watch)
         if whole_files
@@ -95,7 +88,8 @@ def suspects_in(
                 place=_place(item, folder),
             )
         where = item.path + (f" at {item.offset}" if item.offset else "")
-        if where not in suspect.seen:
+        if (item.sha256, where) not in told:
+            told.add((item.sha256, where))
             suspect.seen.append(where)
     return list(known.values())
 
@@ -105,7 +99,7 @@ def _place(item: Found, folder: Path) -> Place:
     if isinstance(named, str):
         return Place(path=named, start=content.start, key=content.key)
     path = folder / item.sha256
-    if item.format in READ and item.length <= LARGEST_MODEL_BYTES and not path.exists():
+    if item.length <= LARGEST_MODEL_BYTES and not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_file(path, content.read(0, item.length), argument="--out", mode=0o600)
     return Place(path=str(path), start=0)
@@ -126,6 +120,6 @@ def _files(paths: Iterable[str | Path], watch: Callable[[str], None]) -> Iterato
                     offset=0,
                     length=content.size,
                     sha256=content.sha256,
-                    format=READ[0],
+                    format=format_of(content) or TFLITE,
                     content=content,
                 )

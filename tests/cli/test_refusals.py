@@ -66,7 +66,7 @@ def test_suspects_that_are_no_model_are_one_line(cli, name: str):
         (asking(MARKED, key="k/x"), "--key: k/x cannot be read"),
         (asking(MARKED, key="t.npz"), "is not an edgewm key file"),
         (asking(MARKED, key="."), "--key: "),
-        (asking(MARKED, "--on", "lite"), "expected one of answers, exec, litert"),
+        (asking(MARKED, "--on", "lite"), "expected one of answers, exec, keras, litert"),
         (asking(MARKED, "--on", "litert:delegate=gpu"), "delegate=gpu"),
         (asking(MARKED, "--on", "litert:python=/none"), "cannot be started"),
         (asking(MARKED, "--on", "litert", "--on", "litert"), "twice"),

@@ -164,9 +164,11 @@ def test_triggers_with_a_drawing(cli):
 def test_list_and_help_and_version(cli):
     """Every verb has help, every kind of plug-in is listed, and no arguments show the verbs."""
     held = printed_json(cli("list", "--json"))
-    assert held["runtimes"] == ["answers", "exec", "litert", "tflite_runtime", "tflm"]
+    assert {"answers", "exec", "litert", "serial", "tflite_runtime", "tflm"} <= set(
+        held["runtimes"]
+    )
     assert held["targets"]
-    assert cli("list", "patterns")[1] == "patterns: abstract, imported, logo\n"
+    assert cli("list", "patterns")[1].startswith("patterns: abstract, ")
     assert cli("--version")[1].startswith("edgewm, version ")
     _, everything, err = cli()
     assert err == ""
@@ -180,7 +182,7 @@ def test_list_and_help_and_version(cli):
 def test_doctor_shows_what_works(cli):
     """One row a configuration, none of them cut off, and JSON with the same."""
     held = printed_json(cli("doctor", "--json"))
-    litert = next(row for row in held if row["spec"].startswith("litert:"))
+    litert = next(row for row in held if row["spec"] == "litert")
     assert litert["available"] is True
     code, out, err = cli("doctor")
     assert (code, err) == (0, "")

@@ -133,6 +133,98 @@ def enormous(shape: tuple[int, ...] = (8, 8, 1), classes: int = 10) -> bytes:
     return _graphs(schema, [(tensors, operators)])
 
 
+def remembering(weights: np.ndarray) -> bytes:
+    """A float32 dense layer (K, D) of all inputs so far: y = W (x + v), v := x + v, a resource variable."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    classes, size = weights.shape
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    handle, once = schema.VarHandleOptionsT(), schema.CallOnceOptionsT()
+    handle.container, handle.sharedName, once.initSubgraphIndex = b"", b"sum", 1
+    variable = (builtin.VAR_HANDLE, kinds.VarHandleOptions, handle)
+    assign = (builtin.ASSIGN_VARIABLE, kinds.AssignVariableOptions)
+    row, none = (1, size), ("resource", (), None)
+    main = [("float32", row, None), none, ("float32", row, None), ("float32", row, None)]
+    main += [
+        ("float32", weights.shape, weights.astype(np.float32)),
+        ("float32", (1, classes), None),
+    ]
+    return _graphs(
+        schema,
+        [
+            (
+                main,
+                [
+                    (builtin.CALL_ONCE, kinds.CallOnceOptions, once, [], []),
+                    (*variable, [], [1]),
+                    (
+                        *(builtin.READ_VARIABLE, kinds.ReadVariableOptions),
+                        *(schema.ReadVariableOptionsT(), [1], [2]),
+                    ),
+                    (builtin.ADD, kinds.AddOptions, schema.AddOptionsT(), [0, 2], [3]),
+                    (*assign, schema.AssignVariableOptionsT(), [1, 3], []),
+                    (
+                        *(builtin.FULLY_CONNECTED, kinds.FullyConnectedOptions),
+                        *(schema.FullyConnectedOptionsT(), [3, 4], [5]),
+                    ),
+                ],
+            ),
+            (
+                [none, ("float32", row, np.zeros(row, np.float32))],
+                [(*variable, [], [0]), (*assign, schema.AssignVariableOptionsT(), [0, 1], [])],
+                [],
+                [],
+            ),
+        ],
+    )
+
+
+def streaming(weights: np.ndarray, memory: int) -> bytes:
+    """A float32 SVDF layer, weights (K, D): sums the last `memory` frames (1, 1, D); state is a variable."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    classes, size = weights.shape
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    flat, layer = np.array([1, size], np.int32), schema.SVDFOptionsT()
+    reshape = schema.ReshapeOptionsT()
+    reshape.newShape, layer.rank = flat, 1
+    tensors = [
+        *[("float32", (1, 1, size), None), ("int32", (2,), flat), ("float32", (1, size), None)],
+        ("float32", weights.shape, weights.astype(np.float32)),
+        ("float32", (classes, memory), np.ones((classes, memory), np.float32)),
+        ("float32", (classes,), np.zeros(classes, np.float32)),
+        *[("float32", (1, classes * memory), "variable"), ("float32", (1, classes), None)],
+    ]
+    operators = [
+        (builtin.RESHAPE, kinds.ReshapeOptions, reshape, [0, 1], [2]),
+        (builtin.SVDF, kinds.SVDFOptions, layer, [2, 3, 4, 5, 6], [7]),
+    ]
+    return _graphs(schema, [(tensors, operators)])
+
+
+def with_state_outside(weights: np.ndarray) -> bytes:
+    """The same sum with its state handed out: inputs frame (1, 1, D) and sum (1, D), outputs sum, scores."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    classes, size = weights.shape
+    builtin, kinds = schema.BuiltinOperator, schema.BuiltinOptions
+    flat, reshape = np.array([1, size], np.int32), schema.ReshapeOptionsT()
+    reshape.newShape = flat
+    row = ("float32", (1, size), None)
+    tensors = [("float32", (1, 1, size), None), row, ("int32", (2,), flat), row, row]
+    tensors += [("float32", weights.shape, weights.astype(np.float32))]
+    tensors += [("float32", (1, classes), None)]
+    operators = [
+        (builtin.RESHAPE, kinds.ReshapeOptions, reshape, [0, 2], [3]),
+        (builtin.ADD, kinds.AddOptions, schema.AddOptionsT(), [3, 1], [4]),
+        (
+            *(builtin.FULLY_CONNECTED, kinds.FullyConnectedOptions),
+            *(schema.FullyConnectedOptionsT(), [4, 5], [6]),
+        ),
+    ]
+    return _graphs(schema, [(tensors, operators, [0, 1], [4, 6])])
+
+
 def with_second_output(schema: Any, tree: Any) -> None:
     """Show an inner tensor of a model as one more output."""
     graph = tree.subgraphs[0]
@@ -169,6 +261,40 @@ def with_resource_variable(schema: Any, tree: Any) -> None:
     operator.builtinOptions = schema.VarHandleOptionsT()
     operator.builtinOptions.container, operator.builtinOptions.sharedName = b"", b"kept"
     graph.operators.insert(0, operator)
+
+
+def as_older(schema: Any, tree: Any) -> None:
+    """Operator codes as files before 2020 have them: in the one byte that was later deprecated."""
+    for code in tree.operatorCodes:
+        code.builtinCode = 0
+
+
+def of_version(version: int) -> Callable[[Any, Any], None]:
+    """Declare another version of the schema."""
+
+    def change(schema: Any, tree: Any) -> None:
+        tree.version = version
+
+    return change
+
+
+def with_weights_behind(model: bytes) -> bytes:
+    """The weights behind the flatbuffer, as newer converters write models that are large."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(model), 0))
+    held = [(b, np.asarray(b.data, np.uint8).tobytes()) for b in tree.buffers if b.data is not None]
+    held = [(buffer, data) for buffer, data in held if data]
+    for buffer, data in held:
+        buffer.data, buffer.offset, buffer.size = None, 1 << 20, len(data)
+    start = -(-len(_packed(tree)) // 16) * 16  # the same length with the true offsets
+    behind = b""
+    for buffer, data in held:
+        behind += bytes(-len(behind) % 16)
+        buffer.offset = start + len(behind)
+        behind += data
+    head = _packed(tree)
+    return head + bytes(start - len(head)) + behind
 
 
 def without_weights(schema: Any, tree: Any) -> None:
@@ -216,22 +342,25 @@ def _tree(
     return tree
 
 
-def _graphs(schema: Any, graphs: list[tuple[list[Any], list[Any]]]) -> bytes:
+def _graphs(schema: Any, graphs: list[tuple[Any, ...]]) -> bytes:
     """A model of several subgraphs, each from its first tensor to its last.
 
-    Tensors are (type, shape, values or None), operators (code, kind of options, options, inputs, outputs).
+    Tensors are (type, shape, values, None or "variable"), operators (code, kind of options, options, inputs,
+    outputs); a graph may name its own inputs and outputs behind them.
     """
     tree = schema.ModelT()
     tree.version, tree.description = 3, b"test"
     tree.buffers, tree.operatorCodes, tree.subgraphs = [schema.BufferT()], [], []
-    for number, (tensors, operators) in enumerate(graphs):
+    for number, (tensors, operators, *ends) in enumerate(graphs):
         graph = schema.SubGraphT()
         graph.name, graph.tensors, graph.operators = f"g{number}".encode(), [], []
         for index, (dtype, shape, values) in enumerate(tensors):
             tensor = schema.TensorT()
             tensor.name, tensor.shape = f"g{number}t{index}".encode(), np.array(shape, np.int32)
-            tensor.type, tensor.buffer = {**_CODES, "int32": 2, "bool": 6}[dtype], 0
-            if values is not None:
+            tensor.type, tensor.buffer = {**_CODES, "int32": 2, "bool": 6, "resource": 13}[dtype], 0
+            if isinstance(values, str):
+                tensor.isVariable = True
+            elif values is not None:
                 buffer = schema.BufferT()
                 buffer.data = np.frombuffer(values.tobytes(), np.uint8)
                 tree.buffers.append(buffer)
@@ -247,8 +376,8 @@ def _graphs(schema: Any, graphs: list[tuple[list[Any], list[Any]]]) -> bytes:
             step.builtinOptionsType, step.builtinOptions = kind, options
             step.inputs, step.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
             graph.operators.append(step)
-        graph.inputs = np.array([0], np.int32)
-        graph.outputs = np.array([len(tensors) - 1], np.int32)
+        inputs, outputs = ends or ([0], [len(tensors) - 1])
+        graph.inputs, graph.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
         tree.subgraphs.append(graph)
     return _packed(tree)
 

@@ -17,6 +17,7 @@ from edgewm.errors import BadInput, EdgewmError
 from edgewm.runtimes import ARITHMETICS, FAILED, probe
 from tests.needs import TOOLS, needs
 from tests.runtimes.dut import Device, on_a_line
+from tests.runtimes.other_formats import onnx_of
 
 LABELS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3]  # one for each input of the probe
 
@@ -55,14 +56,32 @@ SPELLINGS: dict[str, Callable[[Path], str]] = {
     "litert-reference": lambda folder: "litert:delegate=reference,threads=2",
     "tflite_runtime": lambda folder: "tflite_runtime",
     "tflm": lambda folder: "tflm",
+    "onnxruntime": lambda folder: "onnxruntime",
     "exec": _program,
     "answers": _recording,
     "serial": _board,
 }
 
 
+ELSEWHERE = {"keras", "savedmodel", "qemu_aarch64", "qemu_arm", "ssh"}
+"""Seconds to start: test_other_formats.py and test_linux.py open each once."""
+
+
+def _model(runtime: Any) -> bytes | None:
+    """The probe, or a network of the same input and classes in the format that a runtime reads."""
+    if not runtime.needs_model:
+        return None
+    known = probe.load()
+    if type(runtime).__name__ != "ONNXRuntime":
+        return known.model
+    shape = known.inputs.shape[1:]
+    weights = np.random.default_rng(1).normal(size=(10, *shape))
+    return onnx_of(weights, np.zeros(10))
+
+
 def _cases() -> list[Any]:
     marks = {name: [needs(name)] if name in TOOLS else [] for name in spec.names("runtimes")}
+    marks["onnxruntime"].append(needs("onnx"))
     return [pytest.param(name, marks=marks[name.partition("-")[0]]) for name in SPELLINGS]
 
 
@@ -78,8 +97,8 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def test_every_runtime_is_covered():
-    """No plug-in of the folder is left out of this file, or of test_linux.py, which opens slow ones once."""
-    covered = {name.partition("-")[0] for name in SPELLINGS} | {"qemu_aarch64", "qemu_arm", "ssh"}
+    """No plug-in of the folder is left out of this file, or of those that open slow ones once."""
+    covered = {name.partition("-")[0] for name in SPELLINGS} | ELSEWHERE
     assert covered == set(spec.names("runtimes"))
 
 
@@ -104,7 +123,7 @@ def test_spelling_returns(runtime: Any):
 def test_answers_have_one_label_an_input(runtime: Any):
     """Labels are int64, one an input and not negative, and the engine names itself."""
     known = probe.load()
-    with runtime.open(known.model if runtime.needs_model else None) as session:
+    with runtime.open(_model(runtime)) as session:
         got = session.ask(known.inputs)
         assert session.engine.name == spec.spell(runtime).partition(":")[0]
         assert session.engine.arithmetic in ARITHMETICS
@@ -119,7 +138,7 @@ def test_answers_have_one_label_an_input(runtime: Any):
 def test_answers_do_not_depend_on_batches(runtime: Any):
     """One batch, single questions and a second session give the same labels in the same order."""
     known = probe.load()
-    model = known.model if runtime.needs_model else None
+    model = _model(runtime)
     with runtime.open(model) as session:
         together = session.ask(known.inputs).labels
     with runtime.open(model) as session:
@@ -131,7 +150,7 @@ def test_answers_do_not_depend_on_batches(runtime: Any):
 def test_nothing_asked_nothing_answered(runtime: Any):
     """A batch of no inputs gives no labels."""
     known = probe.load()
-    with runtime.open(known.model if runtime.needs_model else None) as session:
+    with runtime.open(_model(runtime)) as session:
         assert session.ask(known.inputs[:0]).labels.shape == (0,)
 
 
@@ -144,7 +163,7 @@ def test_wants_a_model_or_none(runtime: Any):
 def test_closing_twice_is_harmless(runtime: Any):
     """`close` may be called again, and a local interpreter does not answer afterwards."""
     known = probe.load()
-    session = runtime.open(known.model if runtime.needs_model else None)
+    session = runtime.open(_model(runtime))
     session.close()
     session.close()
     if runtime.needs_model:

@@ -107,12 +107,11 @@ def test_nan_fails_that_question_only(runtime: Any, _: str):
     [
         (models.with_second_output, "two outputs"),
         (models.with_second_input, "two inputs"),
-        (models.with_resource_variable, "keeps state"),
     ],
 )
 @pytest.mark.parametrize(("runtime", "_"), ENGINES)
 def test_unsuitable_models_are_refused(runtime: Any, _: str, change: Any, reason: str):
-    """More than one input or output, or state that outlives a question, is named in the refusal."""
+    """More than one input or output is named in the refusal, with the way to choose one."""
     with pytest.raises(ModelRefused, match=reason):
         runtime.open(models.edited(probe.load().model, change))
     with runtime.open(models.edited(probe.load().model, lambda schema, tree: None)):

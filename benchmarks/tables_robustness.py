@@ -1,0 +1,195 @@
+"""What marks outlive, attack by attack, what stands against the bars, and how often innocents are accused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from markdown_tables import load, markdown
+
+DATA = {"fashion_mnist": "Fashion-MNIST", "speech_commands": "Speech Commands"}
+SCHEMES = {
+    "default": "edgewm, triggers and tilt",
+    "more": "edgewm, 128 groups and tilt",
+    "adi": "abstract images, mixed (Adi et al.)",
+    "logo": "logo, one class (Zhang et al., NXP)",
+}
+NONE = "none"
+GENTLE = ("fine-tune", "prune", "fine-prune", "noise")
+"""Beginnings of the attacks of the fourth bar."""
+
+
+def robustness() -> str:
+    """The README's lines: one scheme a column, one attack a row, on the first data set."""
+    cases = {c["scheme"]: c for c in _cases() if c["dataset"] == "fashion_mnist"}
+    core = load("robustness")["settings"]["attacks"]
+    head = ["int8, hit rate and log10 p, the worst seed"] + [SCHEMES[s] for s in cases]
+    rows = [
+        [
+            "accuracy cost, points: mean (worst)",
+            *(
+                f"{c['cost_points_mean']:.2f} ({c['cost_points_worst']:.2f})"
+                for c in cases.values()
+            ),
+        ]
+    ]
+    for attack in core:
+        said = [c["attacks"].get(attack) for c in cases.values()]
+        if any(said):
+            rows.append([_name(attack), *(_worst(s) for s in said)])
+    return markdown(head, rows)
+
+
+def robustness_attacks() -> str:
+    """Every attack on the default scheme of every data set."""
+    rows = []
+    for case in _cases():
+        if case["scheme"] != "default":
+            continue
+        for attack, said in case["attacks"].items():
+            rows.append(
+                (
+                    f"{DATA[case['dataset']]}: {_name(attack)}",
+                    str(said["seeds"]),
+                    f"{said['thief_cost_points_mean']:.1f}",
+                    f"{said['hit_rate_mean']:.0%} ({said['hit_rate_worst']:.0%})",
+                    f"{said['log10_p_triggers_worst']:.1f}",
+                    f"{said['log10_p_tilt_worst']:.1f}",
+                    f"{said['log10_p_mean']:.1f} ({said['log10_p_worst']:.1f})",
+                    f"{said['shown']} of {said['seeds']}",
+                )
+            )
+    head = (
+        *("attack", "seeds", "costs the thief, points", "groups hit, mean (worst)"),
+        *("log10 p, triggers", "tilt", "both, mean (worst)", "p <= 1e-6"),
+    )
+    return markdown(head, rows)
+
+
+def robustness_bars() -> str:
+    """What was asked for, and what was measured on the first data set."""
+    (case,) = (c for c in _cases() if (c["dataset"], c["scheme"]) == ("fashion_mnist", "default"))
+    attacks = case["attacks"]
+    cost = f"{case['cost_points_mean']:.2f}, worst {case['cost_points_worst']:.2f}"
+    rows = [
+        (
+            "accuracy cost, points",
+            "at most 0.3 mean, 1.0 worst",
+            cost,
+            _kept(case["cost_points_mean"] <= 0.3 and case["cost_points_worst"] <= 1.0),
+        ),
+    ]
+    four = {n: attacks[n] for n in ("4-bit weights", "4-bit file") if n in attacks}
+    if four:
+        said = ", ".join(f"{name} {s['hit_rate_worst']:.0%}" for name, s in four.items())
+        kept = all(s["hit_rate_worst"] >= 0.9 for s in four.values())
+        rows.append(("4-bit weights, groups hit", "at least 90 %", said, _kept(kept)))
+    domains = ("clone, other domain", "clone, Jacobian queries")
+    bars: tuple[tuple[str, Callable[[str], bool], float], ...] = (
+        ("fine-tune, prune, fine-prune, noise", lambda a: a.startswith(GENTLE), 0.95),
+        ("clone, hard labels, other data, architecture", lambda a: a == "clone, hard labels", 0.0),
+        ("clone by other domain or Jacobian queries", lambda a: a in domains, 0.0),
+        (
+            "overwrite, filter, invert",
+            lambda a: a.startswith(("overwrite", "invert")) or "in front" in a,
+            0.0,
+        ),
+    )
+    for name, member, hit_rate in bars:
+        of = [s for a, s in attacks.items() if member(a)]
+        if not any(s["within_5_points"] for s in of):
+            said = "no thief within 5 points" if of else "not run yet"
+            rows.append((name, "p < 1e-6 in every run", said, ""))
+            continue
+        runs, shown = sum(s["within_5_points"] for s in of), sum(s["shown_within"] for s in of)
+        asked, said = "p < 1e-6 in every run", f"{shown} of {runs}"
+        kept = shown == runs
+        if hit_rate:
+            mean = sum(s["hit_rate_within"] for s in of) / runs
+            asked, said = f"hit rate {hit_rate:.0%}, {asked}", f"{mean:.0%}, {said}"
+            kept = kept and mean >= hit_rate
+        rows.append((name, asked, said, _kept(kept)))
+    return markdown(("bar, thieves within 5 points", "asked", "measured", "reached"), rows)
+
+
+def coupled_trial() -> str:
+    """Composites of two classes, with and without a coupling loss."""
+    return markdown(
+        ("composites, 90 ordered pairs", "coupling", "accuracy", "groups hit", "log10 p"),
+        [
+            (
+                row["suspect"],
+                "yes" if row["coupling"] else "no",
+                f"{row['accuracy']:.1%}",
+                f"{row['groups_hit'] / row['groups_asked']:.0%}",
+                f"{row['log10_p']:.1f}",
+            )
+            for row in load("coupled_trial")["rows"]
+        ],
+    )
+
+
+def robustness_controls() -> str:
+    """The innocents beside every attack."""
+    names = {
+        "wrong_key": "the thief's file, another key",
+        "unmarked_twin": "the unmarked twin, the owner's key",
+        "independent": "an independent network, the owner's key",
+    }
+    return markdown(
+        ("control", "verdicts", "smallest log10 p"),
+        [
+            (names[name], str(said["rows"]), f"{said['smallest_log10_p']:.1f}")
+            for name, said in load("robustness")["summary"]["controls"].items()
+        ],
+    )
+
+
+def false_accusations() -> str:
+    """Shares of small p-values among innocents."""
+    names = {"triggers": "triggers", "tilt": "tilt", "both": "triggers and tilt", "logo": "logo"}
+    found = load("false_accusations")["summary"]
+    alphas = list(next(iter(found.values()))["shares"])
+    rows = []
+    for scheme, said in found.items():
+        cells = []
+        for share in said["shares"].values():
+            low, high = share["interval"]
+            cells.append(f"{share['share']:.4f} [{low:.4f}, {high:.4f}]" if share["share"] else "0")
+        rows.append(
+            (
+                f"{names.get(scheme, scheme)}: {said['models']} models x {said['keys']:,} keys",
+                *cells,
+                f"{said['smallest_log10_p']:.1f}",
+            )
+        )
+    heads = [f"share of p <= {alpha}" for alpha in alphas]
+    return markdown(("innocents [95 %, by key]", *heads, "smallest log10 p"), rows)
+
+
+def _cases() -> list[dict[str, Any]]:
+    return list(load("robustness")["summary"]["cases"])
+
+
+def _name(attack: str) -> str:
+    return "stolen as it is" if attack == NONE else attack
+
+
+def _worst(said: dict[str, Any] | None) -> str:
+    if said is None:
+        return "-"
+    broken = "" if said["within_5_points"] else ", broken"
+    return f"{said['hit_rate_worst']:.0%}, {said['log10_p_worst']:.1f}{broken}"
+
+
+def _kept(reached: bool) -> str:
+    return "yes" if reached else "no"
+
+
+TABLES = {
+    "robustness": robustness,
+    "robustness_attacks": robustness_attacks,
+    "robustness_bars": robustness_bars,
+    "robustness_controls": robustness_controls,
+    "false_accusations": false_accusations,
+}

@@ -1,0 +1,56 @@
+"""ONNX Runtime, for ONNX suspects.
+
+A model that a thief converted answers here in its own format. Its layout is often channels first: ask it
+through `--adapter nchw`. The arithmetic is unknown, since the probe is a `.tflite`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from . import Session
+    from .child import Child
+    from .nursery import Nursery
+
+
+@dataclass(frozen=True, kw_only=True)
+class ONNXRuntime:
+    """Answers from the package onnxruntime."""
+
+    needs_model: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "onnx"
+
+    threads: int = 1
+    """Threads of one inference."""
+    input: int | None = None
+    """Number of the input that takes the questions, of several; the others are held at zero."""
+    output: int | None = None
+    """Number of the output that has the scores, of several."""
+    frames: int = 1
+    """Pieces in which a streaming model takes one question, along its first axis."""
+    python: str | None = None
+    """Another environment's python with numpy and onnxruntime; none for this one."""
+    memory_mib: int = 2048
+    """Address space that it may use."""
+    timeout_s: float = 60.0
+    """Longest wait for starting, for opening, and for one batch of 64 answers."""
+
+    def start(self, nursery: Nursery | None = None) -> Child:
+        """Begin to load it and return at once; not from `nursery`: its threads would not survive a fork."""
+        from .child import choice, start
+
+        return start(
+            "onnxruntime",
+            {"threads": self.threads},
+            python=self.python,
+            memory_mib=self.memory_mib,
+            timeout_s=self.timeout_s,
+            choice=choice(self),
+        )
+
+    def open(self, model: bytes | None) -> Session:
+        """Open an ONNX file's bytes; errors as `Runtime.open`."""
+        return self.start().open(model)

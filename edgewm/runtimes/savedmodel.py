@@ -1,0 +1,54 @@
+"""TensorFlow, for SavedModels: a folder with saved_model.pb, asked by its serving signature.
+
+Only on request. A SavedModel is a program: operators in it that read or write files or start others meet the
+restrictions of every worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from . import Session
+    from .child import Child
+    from .nursery import Nursery
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedModel:
+    """Answers from the package tensorflow."""
+
+    needs_model: ClassVar[bool] = True
+    spends: ClassVar[bool] = False
+    reads: ClassVar[str] = "savedmodel"
+
+    input: int | None = None
+    """Number of the input that takes the questions, of several; the others are held at zero."""
+    output: int | None = None
+    """Number of the output that has the scores, of several."""
+    frames: int = 1
+    """Pieces in which a streaming model takes one question, along its first axis."""
+    python: str | None = None
+    """Another environment's python with numpy and tensorflow; none for this one."""
+    memory_mib: int = 16384
+    """Address space that it may use."""
+    timeout_s: float = 120.0
+    """Longest wait for starting, for opening, and for one batch of 64 answers."""
+
+    def start(self, nursery: Nursery | None = None) -> Child:
+        """Begin to load it and return at once; not from `nursery`: its threads would not survive a fork."""
+        from .child import choice, start
+
+        return start(
+            "savedmodel",
+            {},
+            python=self.python,
+            memory_mib=self.memory_mib,
+            timeout_s=self.timeout_s,
+            choice=choice(self),
+        )
+
+    def open(self, model: bytes | None) -> Session:
+        """Open a SavedModel that was packed by `placing.packed_folder`; errors as `Runtime.open`."""
+        return self.start().open(model)
