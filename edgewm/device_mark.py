@@ -48,11 +48,11 @@ class DevicePattern:
     """How a device draws the fields of one set; `edgewm_pattern_t` in C."""
 
     bytes: int
-    points: int
-    """Of the lattice."""
-    cells: int
+    lattice_bytes: int
     lengths: tuple[int, ...]
     """Of the axes with more than one sample."""
+    points: tuple[int, ...]
+    """Of the lattice along these axes."""
     multiplier: int
     """Byte q becomes ((q * multiplier + offset) >> 16) - 128 within int8, unless `levels` is there."""
     offset: int
@@ -192,7 +192,7 @@ def _check_fits(triggers: Triggers, taken: Tensor, given: Tensor) -> None:
 
 def _stored_pattern(taken: Tensor) -> DevicePattern:
     size = math.prod(abs(length) for length in taken.shape[1:])
-    return DevicePattern(bytes=size, points=0, cells=0, lengths=(), multiplier=0, offset=0)
+    return DevicePattern(bytes=size, lattice_bytes=0, lengths=(), points=(), multiplier=0, offset=0)
 
 
 def _drawn_pattern(triggers: Triggers, key: Key, taken: Tensor) -> DevicePattern:
@@ -230,13 +230,13 @@ def device_pattern(
     """
     cells = max(1, min(cells, max(shape) // 2))
     lengths = tuple(length for length in shape if length > 1)
-    along = [cells + 1 if length > 4 else length for length in lengths]
-    size, points = math.prod(lengths), math.prod(along)
+    points = tuple(cells + 1 if length > 4 else length for length in lengths)
+    size, lattice = math.prod(lengths), math.prod(points)
     if (
         len(lengths) > MAXIMUM_AXES
         or max(shape) * cells * 256 >= 1 << 32
         or max(shape) > _LARGEST
-        or points > size
+        or lattice > size
         or not _fits_in_place(lengths, cells)
     ):
         raise BadInput(
@@ -248,9 +248,9 @@ def device_pattern(
     formula = _formula(levels)
     return DevicePattern(
         bytes=size,
-        points=points,
-        cells=cells,
+        lattice_bytes=lattice,
         lengths=lengths,
+        points=points,
         multiplier=0 if formula is None else formula[0],
         offset=0 if formula is None else formula[1],
         levels=tuple(levels.tolist()) if formula is None else (),
