@@ -136,9 +136,14 @@ def running(program: Path, board: str) -> Iterator[str]:
     """The port of an emulated board that runs a program, until the block ends.
 
     Raises:
-        BadInput: no such board.
+        BadInput: no such board, or no program.
         RuntimeUnavailable: the emulator is not installed or does not start.
     """
+    with program.open("rb") as file:
+        if file.read(4) != b"\x7fELF":
+            raise BadInput(
+                f"PROGRAM: {program} is no ELF file, expected what edgewm device build made"
+            )
     known = boards()
     if board not in known:
         raise BadInput(f"--board: got {board!r}, expected one of {', '.join(known)}")

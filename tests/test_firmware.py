@@ -143,3 +143,9 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
         build_firmware(golden.MARKED.read_bytes(), "uno", tmp_path)
     with pytest.raises(BadInput):
         build_firmware(golden.KEY.read_bytes(), "an386", tmp_path)
+
+
+def test_what_is_no_program_is_refused() -> None:
+    """An emulator would run nothing for ever."""
+    with pytest.raises(BadInput, match="no ELF file"), running(golden.KEY, "an386"):
+        pass

@@ -159,6 +159,8 @@ def test_stamped_needs_a_stamp_that_is_older(owner: Left, tmp_path: Path):
         ({"runtimes": [{"runtime": "x"}]}, "version"),
         ({"flags": [7]}, "flags"),
         ({"log10_p": "small"}, "log10_p"),
+        ({"log10_p": 0.5}, "log10_p"),
+        ({"triggers_sha256": []}, "triggers_sha256"),
         ({"tests": True}, "tests"),
         ({"not_run": [{}]}, "runtime"),
         ({"tilt": 3}, "cells"),

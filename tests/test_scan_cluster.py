@@ -100,7 +100,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(cluster: Cluster, tmp_path:
         (folder / f"{number:02}").write_bytes(varied(MARKED if owned else UNMARKED, number))
     for number in range(2):  # keep a worker busy when it is killed
         (folder / f"hang {number}").write_bytes(models.endless() + bytes(number))
-    plan = planned(folder, whole_files=True, timeout_s=2.0)
+    plan = planned(folder, whole_files=True, timeout_s=3.0)
     cluster.add_workers(2)
     pool, table = pool_of(cluster, plan), Table(tmp_path / "t.jsonl", plan)
     killed: list[int] = []

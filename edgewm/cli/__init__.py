@@ -43,6 +43,7 @@ _VERBS = {
     "scan": ("scanning", "Check every model in files against every mark."),
     "tilt": ("tilting", "Make, show or ask a mark without triggers."),
     "match": ("hunting", "Find your weights where no model is left."),
+    "trace": ("tracing", "Issue copies for recipients, and name whose copy leaked."),
     "triggers": ("secrets", "Make or show a set of secret inputs."),
     "verify": ("asking", "Ask a suspect and give a verdict with its error probability."),
 }

@@ -216,7 +216,7 @@ class Child:
         Raises:
             BadInput: no bytes.
             RuntimeUnavailable: the interpreter is not installed or does not work here.
-            ModelRefused: it does not run this file, or the file is not one input and one row of scores.
+            ModelRefused: it does not run this file, or the file is not one input and one output.
         """
         try:
             if not model:
@@ -308,6 +308,23 @@ class Child:
         reply, _ = self._process.receive()
         self._raise_error(reply)
         return {clean(name): bool(can) for name, can in reply.items()}
+
+    def moments(self, inputs: npt.NDArray[np.float32]) -> dict[str, list[float]]:
+        """Mean square of each input channel of every layer with weights, by the weights' name.
+
+        For an interpreter started with the option keep_activations, on the owner's own file.
+
+        Raises:
+            ModelRefused: the worker crashed, passed a limit or does not keep activations.
+        """
+        import numpy as np
+
+        values = np.ascontiguousarray(inputs, np.dtype("<f4"))
+        header = {"op": "moments", "dtype": "<f4", "shape": list(values.shape)}
+        self._process.send(header, values.tobytes())
+        reply, _ = self._process.receive()
+        self._raise_error(reply)
+        return {str(name): [float(x) for x in row] for name, row in reply["moments"].items()}
 
     def close(self) -> None:
         """Kill the worker; harmless when done already."""

@@ -118,7 +118,13 @@ def test_interrupted_scan_says_how_to_go_on(apps):
         Path(f"apps/{number}").write_bytes(models.endless() + bytes(number))
     line = [*EDGEWM, "scan", "apps", MARKED, UNMARKED, "-t", "t.npz", "-k", "k", "--whole-files"]
     line += ["--jobs", "1"]
-    started = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 60
     while not Path("scan.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
