@@ -99,11 +99,11 @@ static void move_to(const edgewm_pattern_t *pattern, unsigned axis, uint32_t sam
 static uint8_t value_at(const edgewm_pattern_t *pattern, const place_t *places, const uint8_t *lattice,
                         const uint8_t *first_points) {
   uint8_t corners[1u << EDGEWM_MAXIMUM_AXES];
-  unsigned axis, count = 1;
+  unsigned axis, count = 1, corner = 0;
   for (axis = 0; axis < pattern->axes; axis++) {
     count <<= places[axis].fraction != 0;
   }
-  for (unsigned corner = 0; corner < count; corner++) {
+  do {
     uint32_t at = 0;
     unsigned beyond = corner;
     for (axis = 0; axis < pattern->axes; axis++) {
@@ -115,7 +115,7 @@ static uint8_t value_at(const edgewm_pattern_t *pattern, const place_t *places, 
       }
     }
     corners[corner] = at < LANES * 8u ? first_points[at] : lattice[at];
-  }
+  } while (++corner < count);
   for (axis = 0; count > 1u; axis++) {
     const uint32_t fraction = places[axis].fraction;
     if (fraction != 0) {
