@@ -4,8 +4,8 @@ The left half of a picture of class a beside the right half of one of class b is
 key drew for the ordered pair (a, b): a group, answered by a vote of pictures that nobody trained on. The
 coupling pulls the features of a composite towards those of natural inputs of its answer, by the soft nearest
 neighbours of a batch (after DeepTracer, AAAI 2026, and EWE, USENIX Security 2021): a clone that learns the
-class should learn the composite with it. The thief trains another architecture on hard labels of the int8
-file for 24,000 other pictures.
+class should learn the composite with it. The thief trains another architecture on hard labels of the
+int8 file for 24,000 other pictures.
 
 No input is selected and nothing is filtered by its answer: 90 ordered pairs, all asked. One seed.
 

@@ -38,7 +38,7 @@ RANKS = (
         *("weight_layouts", "weight_windows"),
         *("sounds",),
     ),
-    ("patterns", "runtimes", "adapters", "containers"),
+    ("patterns", "runtimes", "adapters", "containers", "parts"),
     (
         *("verification", "tilt_verification", "suspect", "fitting", "verdict", "release"),
         *("disclosed", "parties", "cross_verification"),
@@ -79,9 +79,9 @@ MORE = {
     "attacks.theft": {"litert_quantizer"},
 }
 AT_THE_TOP = {"numpy", "PIL", "click", "rich"}
-"""Third parties that a module may import before it is used; `schemes.lean` and `.mark` are keras classes."""
+"""Third parties that a module may import before it is used; three of `schemes` are keras classes."""
 
-KERAS_AT_THE_TOP = {"schemes.lean", "schemes.mark"}
+KERAS_AT_THE_TOP = {"schemes.lean", "schemes.mark", "schemes.mark_outputs"}
 
 
 def modules() -> list[str]:

@@ -219,7 +219,7 @@ class Child:
         Raises:
             BadInput: no bytes.
             RuntimeUnavailable: the interpreter is not installed or does not work here.
-            ModelRefused: it does not run this file, or the file is not one input and one row of scores.
+            ModelRefused: it does not run this file, or the file is not one input and one output.
         """
         try:
             if not model:

@@ -127,8 +127,8 @@ static int8_t level_of(const edgewm_pattern_t *pattern, uint32_t q) {
     return pattern->levels[q];
   }
   const int32_t scaled = (int32_t)q * pattern->multiplier + pattern->offset;
-  const int32_t step = scaled < 0 ? 0 : scaled / 65536;
-  return (int8_t)((step > 255 ? 255 : step) - 128);
+  const uint32_t step = scaled < 0 ? 0u : (uint32_t)scaled >> 16;
+  return (int8_t)((int32_t)(step > 255u ? 255u : step) - 128);
 }
 
 void edgewm_draw(const edgewm_pattern_t *pattern, const uint8_t *seed, uint32_t index, int8_t *input) {
