@@ -276,7 +276,7 @@ def _tail(hits: int | None) -> float:
     from math import comb
 
     assert hits is not None
-    return sum(comb(GROUPS, k) for k in range(hits, GROUPS + 1)) / 2**GROUPS
+    return float(sum(comb(GROUPS, k) for k in range(hits, GROUPS + 1)) / 2**GROUPS)
 
 
 def summary_of(task: Task, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -168,7 +168,8 @@ def _moments(model: bytes, calibration: Path | None) -> dict[str, npt.NDArray[np
     from ..trace.saliency import measure_moments
 
     try:
-        inputs = npy.read_array(io.BytesIO(read_file(calibration, "--calibration")))
+        content = io.BytesIO(read_file(calibration, "--calibration"))
+        inputs = npy.read_array(content)  # type: ignore[no-untyped-call]
     except NO_ARRAYS:
         raise BadInput(f"--calibration: {calibration} is no .npy of numbers") from None
     return measure_moments(model, inputs)
