@@ -227,13 +227,13 @@ def test_damaged_arrays_are_refused_in_one_line(save: Any, tmp_path: Path):
     whole = tmp_path / "whole.npz"
     save(whole, x=np.arange(60, dtype=np.float32).reshape(10, 6))
     assert read_samples(str(whole))[0].shape == (10, 6)
-    content, reasons = whole.read_bytes(), []
+    content, refused = whole.read_bytes(), []
     damaged = tmp_path / "damaged.npz"
     for at in range(len(content)):
         damaged.write_bytes(content[:at] + bytes([content[at] ^ 32]) + content[at + 1 :])
         try:
             read_samples(str(damaged))
         except BadInput as error:
-            reasons.append(str(error))
-    assert len(content) / 2 < len(reasons) < len(content)
-    assert all(len(reason.splitlines()) == 1 for reason in reasons)
+            refused.append(str(error))
+    assert len(content) / 2 < len(refused) < len(content)
+    assert not any("\n" in reason for reason in refused)

@@ -162,16 +162,17 @@ def _moments(model: bytes, calibration: Path | None) -> dict[str, npt.NDArray[np
         return None
     import io
 
-    from numpy.lib import format as npy
+    import numpy as np
 
     from ..files import NO_ARRAYS
     from ..trace.saliency import measure_moments
 
     try:
-        content = io.BytesIO(read_file(calibration, "--calibration"))
-        inputs = npy.read_array(content)  # type: ignore[no-untyped-call]
+        inputs = np.load(io.BytesIO(read_file(calibration, "--calibration")), allow_pickle=False)
     except NO_ARRAYS:
-        raise BadInput(f"--calibration: {calibration} is no .npy of numbers") from None
+        inputs = None
+    if not isinstance(inputs, np.ndarray):
+        raise BadInput(f"--calibration: {calibration} is no .npy of numbers")
     return measure_moments(model, inputs)
 
 
