@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from .finding import find
     from .key import Key, load_key, new_key, save_key
     from .matching import match_weights, read_owned
+    from .parts import make_output_triggers
     from .patterns import make_triggers
     from .schemes.lean import Lean
     from .schemes.mark import Mark
+    from .schemes.mark_outputs import MarkOutputs
     from .tilt import Tilt, load_tilt, save_tilt
     from .triggers import Triggers, load_triggers, save_triggers
     from .undecided import make_tilt
@@ -42,6 +44,7 @@ _HOME = {
     "Key": "key",
     "Lean": "schemes.lean",
     "Mark": "schemes.mark",
+    "MarkOutputs": "schemes.mark_outputs",
     "ModelRefused": "errors",
     "Run": "verification",
     "RuntimeUnavailable": "errors",
@@ -53,6 +56,7 @@ _HOME = {
     "load_key": "key",
     "load_tilt": "tilt",
     "load_triggers": "triggers",
+    "make_output_triggers": "parts",
     "make_tilt": "undecided",
     "make_triggers": "patterns",
     "match_weights": "matching",
@@ -73,6 +77,7 @@ __all__ = [
     "Key",
     "Lean",
     "Mark",
+    "MarkOutputs",
     "ModelRefused",
     "Run",
     "RuntimeUnavailable",
@@ -84,6 +89,7 @@ __all__ = [
     "load_key",
     "load_tilt",
     "load_triggers",
+    "make_output_triggers",
     "make_tilt",
     "make_triggers",
     "match_weights",

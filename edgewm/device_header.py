@@ -9,7 +9,7 @@ import numpy as np
 from .device_mark import DeviceMark
 
 _NUMBERS_A_LINE = 24
-_STRUCTURE_BYTES = 72
+_STRUCTURE_BYTES = 80
 """Of edgewm_mark_t where a pointer has 4 bytes."""
 _GROUP_BYTES = 6
 _SEED_BYTES = 32
@@ -23,7 +23,10 @@ def header(mark: DeviceMark) -> str:
     inputs = "drawn on the device from their seed" if seeded else "stored"
     groups = [f"{{{g.first_input}, {g.answer}, {g.inputs}, {g.chance}}}" for g in mark.groups]
     natural = np.packbits(mark.natural, axis=1, bitorder="little").ravel()
-    lengths = (*mark.pattern.lengths, 0, 0, 0, 0)[:4]
+    axes = ", ".join(
+        f"{{{', '.join(map(str, (*held, 0, 0, 0, 0)[:4]))}}}"
+        for held in (mark.pattern.lengths, mark.pattern.points)
+    )
     arrays = [
         _array("uint8_t", "seed", mark.seed) if mark.seed is not None else "",
         _array("int8_t", "inputs", mark.stored.ravel()) if mark.stored is not None else "",
@@ -51,8 +54,8 @@ def header(mark: DeviceMark) -> str:
 {"".join(arrays)}
 /* Shown with an error probability of at most {mark.alpha!r}. */
 static const edgewm_mark_t edgewm_device_mark = {{
-    {{{size}u, {mark.pattern.points}u, {mark.pattern.cells}, {len(mark.pattern.lengths)}, \
-{{{", ".join(map(str, lengths))}}}, {mark.pattern.multiplier}, {mark.pattern.offset},
+    {{{size}u, {mark.pattern.lattice_bytes}u, {len(mark.pattern.lengths)}, {axes}, \
+{mark.pattern.multiplier}, {mark.pattern.offset},
      {"edgewm_device_levels" if mark.pattern.levels else "0"}}},
     {"edgewm_device_seed" if seeded else "0"},
     {"0" if seeded else "edgewm_device_inputs"},

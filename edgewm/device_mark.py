@@ -6,6 +6,7 @@ Decisions:
 - The seed is `Key.pattern_seed` of the set's salt: whoever reads it out of a device has every input of that
   set, and no answer, key or input of another set. The answers stand beside it, so what devices carry should
   be a set of its own, made and trained for them, and not the one that is kept for court.
+- The device may be told only the first groups of the order. Stored, the others then stay closed.
 - The bar is that of a stamped claim: an owner need not be protected from being the forger.
 - The device bets as `edgewm.evidence` does, in whole numbers that are rounded down, against a bar that is
   raised by a billionth: more than Python's own rounding, so that no device stops earlier than Python.
@@ -48,11 +49,11 @@ class DevicePattern:
     """How a device draws the fields of one set; `edgewm_pattern_t` in C."""
 
     bytes: int
-    points: int
-    """Of the lattice."""
-    cells: int
+    lattice_bytes: int
     lengths: tuple[int, ...]
     """Of the axes with more than one sample."""
+    points: tuple[int, ...]
+    """Of the lattice along these axes."""
     multiplier: int
     """Byte q becomes ((q * multiplier + offset) >> 16) - 128 within int8, unless `levels` is there."""
     offset: int
@@ -93,7 +94,13 @@ class DeviceMark:
 
 
 def make_device_mark(
-    model: bytes, triggers: Triggers, key: Key, *, alpha: float = 1e-6, stored: bool = False
+    model: bytes,
+    triggers: Triggers,
+    key: Key,
+    *,
+    alpha: float = 1e-6,
+    stored: bool = False,
+    groups: int | None = None,
 ) -> DeviceMark:
     """What a device that runs `model` is told, so that it can ask for the mark of `triggers`.
 
@@ -103,13 +110,18 @@ def make_device_mark(
         key: that made them.
         alpha: accepted probability of a false alarm.
         stored: store the inputs instead of drawing them on the device.
+        groups: how many of the committed order the device is told; all by default.
 
     Raises:
         BadInput: model and triggers do not fit together, kept labels, or inputs that must be stored.
     """
     taken, given = _ends(model)
     _check_fits(triggers, taken, given)
-    group_inputs = [np.flatnonzero(triggers.group_ids == j) for j in triggers.order]
+    told = triggers.groups if groups is None else groups
+    if not 1 <= told <= triggers.groups:
+        raise BadInput(f"--groups: got {told}, expected 1 to {triggers.groups}, those of the set")
+    asked = triggers.order[:told]
+    group_inputs = [np.flatnonzero(triggers.group_ids == j) for j in asked]
     answers, allowed = triggers.answers(key), triggers.allowed
     chances = sorted({int(number) for number in allowed})
     if len(chances) > MAXIMUM_CHANCES:
@@ -134,9 +146,9 @@ def make_device_mark(
                 inputs=len(members),
                 chance=chances.index(int(allowed[j])),
             )
-            for first, j, members in zip(firsts, triggers.order, group_inputs, strict=False)
+            for first, j, members in zip(firsts, asked, group_inputs, strict=False)
         ),
-        natural=triggers.excluded[triggers.order],
+        natural=triggers.excluded[asked],
         allowed=tuple(chances),
         nodes=nodes,
         start_mantissa=mantissa,
@@ -192,7 +204,7 @@ def _check_fits(triggers: Triggers, taken: Tensor, given: Tensor) -> None:
 
 def _stored_pattern(taken: Tensor) -> DevicePattern:
     size = math.prod(abs(length) for length in taken.shape[1:])
-    return DevicePattern(bytes=size, points=0, cells=0, lengths=(), multiplier=0, offset=0)
+    return DevicePattern(bytes=size, lattice_bytes=0, lengths=(), points=(), multiplier=0, offset=0)
 
 
 def _drawn_pattern(triggers: Triggers, key: Key, taken: Tensor) -> DevicePattern:
@@ -230,13 +242,13 @@ def device_pattern(
     """
     cells = max(1, min(cells, max(shape) // 2))
     lengths = tuple(length for length in shape if length > 1)
-    along = [cells + 1 if length > 4 else length for length in lengths]
-    size, points = math.prod(lengths), math.prod(along)
+    points = tuple(cells + 1 if length > 4 else length for length in lengths)
+    size, lattice = math.prod(lengths), math.prod(points)
     if (
         len(lengths) > MAXIMUM_AXES
         or max(shape) * cells * 256 >= 1 << 32
         or max(shape) > _LARGEST
-        or points > size
+        or lattice > size
         or not _fits_in_place(lengths, cells)
     ):
         raise BadInput(
@@ -248,9 +260,9 @@ def device_pattern(
     formula = _formula(levels)
     return DevicePattern(
         bytes=size,
-        points=points,
-        cells=cells,
+        lattice_bytes=lattice,
         lengths=lengths,
+        points=points,
         multiplier=0 if formula is None else formula[0],
         offset=0 if formula is None else formula[1],
         levels=tuple(levels.tolist()) if formula is None else (),

@@ -109,6 +109,11 @@ def check_fits(facts: ModelFacts | None, triggers: Committed, asked: Asked) -> N
             f"SUSPECT: the model takes inputs {_times(takes)}, the triggers are "
             f"{_times(triggers.shape)}{become}: {_advice(takes, triggers)}"
         )
+    if sum(length != 1 for length in gives) > 1:
+        raise BadInput(
+            f"SUSPECT: the model gives {_times(gives)} values, expected one row of scores: for a "
+            "model that does not classify, make triggers for outputs (edgewm triggers make --outputs)"
+        )
     scores = math.prod(gives)
     classes = 2 if scores == 1 else scores  # one sigmoid output says two classes
     wanted = triggers.classes if asked.order is None else len(asked.order)

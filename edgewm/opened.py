@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import commitment
-from .errors import DoesNotCheck
+from .errors import BadInput, DoesNotCheck
 from .hashing import H
 from .records import no_name_twice
 
@@ -104,9 +104,11 @@ def open_groups(triggers: Triggers, key: Key, first_group: int, groups: int) -> 
     """The two members, opened.json and inputs.f4, for a run of the order.
 
     Raises:
-        BadInput: the key did not make the triggers.
+        BadInput: the key did not make the triggers, or they are for outputs.
     """
     triggers.answers(key)  # refuses another key
+    if triggers.natural is not None:
+        raise BadInput("--triggers: those for outputs cannot be opened in part, show the whole set")
     leaves = [
         commitment.leaf(
             j, triggers.of_group(j), triggers.excluded[j], triggers.commitments[j].tobytes()

@@ -24,6 +24,13 @@ header stands in the root: the same set with a header without "kept" has drawn a
 
     kept         int64 (m,)            the answer of each group
 
+Version 3: for models that do not classify. The two "classes" are the parts into which a rule of each group
+splits the outputs (`edgewm.parts`); one more member holds the ordinary inputs that the rule is relative to,
+no class is excluded, and the header has "version": 3, the rule's text as "label", and "natural": hex of
+H("natural", salt, canonical bytes of the member), so that the root fixes the rule of every group.
+
+    natural      float32 (k, *shape)   ordinary inputs, asked before the secret ones
+
 How the root and the answers follow from these is in `edgewm.commitment`.
 """
 
@@ -47,7 +54,12 @@ from .sealed_file import MALFORMED, Sealed, json_bytes, json_object, members
 
 VERSION = 1
 KEPT_VERSION = 2
+PARTS_VERSION = 3
 LABEL_RULE = "argmax of the raw output, lowest index on ties; a single output: 1 above one half"
+PARTS_RULE = (
+    "1 where the group's signed sum of the raw outputs is above its median over the natural inputs, "
+    "else 0; signs by SHAKE-256 of the natural inputs' digest and the group"
+)
 _FILE = Sealed(
     magic=b"edgewm-triggers-1 sha256:",
     name="a trigger file",
@@ -64,6 +76,7 @@ _MEMBERS = {
     "provenance": np.dtype("u1"),
 }
 _KEPT = np.dtype("<i8")
+_NATURAL = np.dtype("<f4")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +97,8 @@ class Triggers:
     provenance: bytes = field(repr=False)
     kept: npt.NDArray[np.int64] | None = field(default=None, repr=False)
     """(m,) the owner's own labels where they are the answers; None where a key draws them."""
+    natural: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    """(k, *shape) ordinary inputs where the answers are parts of the output space (`edgewm.parts`)."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -165,10 +180,12 @@ def commit(
     provenance: Mapping[str, Any],
     beacon: bytes = b"",
     kept: npt.NDArray[np.int64] | None = None,
+    natural: npt.NDArray[np.float32] | None = None,
 ) -> Triggers:
     """Commit to inputs (n, *shape) under `key`; excluded is (m, K) and says which classes are natural.
 
-    `kept` (m,) are answers that are not drawn: such a set gives a hit rate and never a p-value.
+    `kept` (m,) are answers that are not drawn: such a set gives a hit rate and never a p-value. With
+    `natural` (k, *shape) an answer is a part of the output space of a model that does not classify.
 
     Raises:
         BadInput: shapes that do not fit together, empty groups, fewer than two allowed classes, NaN.
@@ -185,6 +202,13 @@ def commit(
     }
     if kept is not None:
         header |= {"kept": _kept_digest(kept, salt), "version": KEPT_VERSION}
+    if natural is not None:
+        natural = np.ascontiguousarray(natural, _NATURAL)
+        header |= {
+            "label": PARTS_RULE,
+            "natural": _natural_digest(natural, salt),
+            "version": PARTS_VERSION,
+        }
     committed = [commitment.key_commitment(key.group_key(salt, j)) for j in range(groups)]
     return Triggers(
         inputs=np.ascontiguousarray(inputs, np.float32),
@@ -196,6 +220,7 @@ def commit(
         beacon=beacon,
         provenance=json_bytes(provenance),
         kept=None if kept is None else np.ascontiguousarray(kept, _KEPT),
+        natural=natural,
     )
 
 
@@ -214,6 +239,7 @@ def recommitted(triggers: Triggers, key: Key) -> Triggers:
         excluded=triggers.excluded,
         salt=triggers.salt,
         provenance=json.loads(triggers.provenance),
+        natural=triggers.natural,
     )
 
 
@@ -230,6 +256,8 @@ def save_triggers(
     }
     if triggers.kept is not None:
         arrays["kept"] = _as_array(triggers.kept, _KEPT)
+    if triggers.natural is not None:
+        arrays["natural"] = _as_array(triggers.natural, _NATURAL)
     if key_to_show_answers is not None:
         arrays["answers"] = triggers.answers(key_to_show_answers)
     _FILE.write(path, arrays)
@@ -252,7 +280,7 @@ def load_triggers(path: Path, *, argument: str = "--triggers") -> Triggers:
 
 
 def _parse(content: bytes) -> Triggers:
-    held = members(content, _MEMBERS, {"kept": _KEPT})
+    held = members(content, _MEMBERS, {"kept": _KEPT, "natural": _NATURAL})
     raw = {name: held[name].tobytes() for name in ("salt", "header", "beacon", "provenance")}
     return Triggers(
         inputs=held["inputs"],
@@ -260,6 +288,7 @@ def _parse(content: bytes) -> Triggers:
         excluded=held["excluded"],
         commitments=held["commitments"],
         kept=held.get("kept"),
+        natural=held.get("natural"),
         **raw,
     )
 
@@ -286,12 +315,13 @@ def _check(triggers: Triggers) -> None:
         )
     header = json_object(triggers.header, mark="triggers", name="header")
     json_object(triggers.provenance, mark="triggers", name="provenance")
-    if header.get("version") not in (VERSION, KEPT_VERSION):
+    if header.get("version") not in (VERSION, KEPT_VERSION, PARTS_VERSION):
         raise BadInput(
             f"triggers: got version {header.get('version')}, this edgewm reads {VERSION} "
-            f"and {KEPT_VERSION}"
+            f"to {PARTS_VERSION}"
         )
     _check_kept(triggers, header)
+    _check_natural(triggers, header)
     if (header.get("groups"), header.get("classes")) != (groups, classes):
         raise BadInput(
             "triggers: the header names other numbers of groups or classes than are there"
@@ -304,8 +334,7 @@ def _check_kept(triggers: Triggers, header: dict[str, Any]) -> None:
     """Kept labels are there when the header says so, are those it names, and leave nothing out."""
     kept = triggers.kept
     named = None if kept is None else _kept_digest(kept, triggers.salt)
-    version = VERSION if kept is None else KEPT_VERSION
-    if (header["version"], header.get("kept")) != (version, named):
+    if (header["version"] == KEPT_VERSION, header.get("kept")) != (kept is not None, named):
         raise BadInput("triggers: the header names other kept labels than are there")
     if kept is None:
         return
@@ -316,6 +345,35 @@ def _check_kept(triggers: Triggers, header: dict[str, Any]) -> None:
         )
     if triggers.excluded.any():
         raise BadInput("triggers: got natural classes beside kept labels, expected none")
+
+
+def _check_natural(triggers: Triggers, header: dict[str, Any]) -> None:
+    """Natural inputs are there when the header says so, are those it names, and fit the secret ones."""
+    natural = triggers.natural
+    if natural is None:
+        if header["version"] == PARTS_VERSION or "natural" in header:
+            raise BadInput("triggers: the header names natural inputs, none are there")
+        return
+    shape = (len(natural), *triggers.shape)
+    if natural.shape != shape or len(natural) < 2 or not np.isfinite(natural).all():
+        raise BadInput(
+            f"natural: got inputs {natural.shape}, expected 2 or more of {triggers.shape}, finite"
+        )
+    named = (header["version"], header.get("natural"), header.get("label"))
+    if named != (PARTS_VERSION, _natural_digest(natural, triggers.salt), PARTS_RULE):
+        raise BadInput("triggers: the header names other natural inputs or another rule")
+    if triggers.classes != 2:
+        raise BadInput(f"triggers: got {triggers.classes} parts of the outputs, expected 2")
+    owner: dict[bytes, int] = {}
+    for one, group in zip(triggers.inputs, triggers.group_ids.tolist(), strict=True):
+        if owner.setdefault(commitment.canonical(one), group) != group:
+            raise BadInput(
+                f"triggers: got one input in groups {owner[commitment.canonical(one)]} and {group}"
+            )
+
+
+def _natural_digest(natural: npt.NDArray[np.float32], salt: bytes) -> str:
+    return H("natural", salt, commitment.canonical(natural)).hex()
 
 
 def _kept_digest(kept: npt.NDArray[np.int64], salt: bytes) -> str:

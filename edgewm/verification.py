@@ -68,6 +68,7 @@ def verify(
     the fixed list of `edgewm.adapters.suggestion`.
 
     Triggers with kept labels give a hit rate, p_value None and never `owned`: `Verdict.no_p_value`.
+    Triggers with natural inputs are for models that do not classify: the parts of `edgewm.parts`.
     A tilt is asked whole, cell by cell under `sequential`, or with `natural_queries` of its inputs, a
     number that must be named before any answer is seen. With triggers, p is of both marks together.
 
@@ -110,6 +111,12 @@ def verify(
     if triggers is None:
         raise BadInput("triggers: got neither triggers nor a tilt, expected one of them or both")
     model, asked = what_to_ask(suspect, on)
+    if triggers.natural is not None:
+        from .parts import split
+
+        if adapters:
+            raise BadInput("--adapter: triggers for outputs are asked as they are, leave it out")
+        asked = split(asked, triggers)
     run = run or Run()
     if sequential and triggers.kept is not None:
         raise BadInput(f"--sequential: {KEPT}; leave it out")

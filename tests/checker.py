@@ -19,8 +19,8 @@ _GUARD = 64
 
 class Pattern(c.Structure):
     _fields_ = [
-        *(("bytes", c.c_uint32), ("points", c.c_uint32), ("cells", c.c_uint16)),
-        *(("axes", c.c_uint16), ("lengths", c.c_uint16 * 4)),
+        *(("bytes", c.c_uint32), ("lattice_bytes", c.c_uint32), ("axes", c.c_uint16)),
+        *(("lengths", c.c_uint16 * 4), ("points", c.c_uint16 * 4)),
         *(("multiplier", c.c_int32), ("offset", c.c_int32), ("levels", c.c_void_p)),
     ]
 
@@ -127,10 +127,10 @@ def _pattern(pattern: DevicePattern) -> tuple[Pattern, np.ndarray]:
     levels = np.array(pattern.levels, np.int8)
     held = Pattern(
         bytes=pattern.bytes,
-        points=pattern.points,
-        cells=pattern.cells,
+        lattice_bytes=pattern.lattice_bytes,
         axes=len(pattern.lengths),
         lengths=(c.c_uint16 * 4)(*pattern.lengths),
+        points=(c.c_uint16 * 4)(*pattern.points),
         multiplier=pattern.multiplier,
         offset=pattern.offset,
         levels=levels.ctypes.data if pattern.levels else None,

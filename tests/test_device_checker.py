@@ -216,6 +216,22 @@ def test_marked_is_owned_on_the_device_and_its_controls_are_not(library):
             assert again == said
 
 
+def test_a_device_is_told_the_first_groups_alone(library):
+    """Eight of 64: as many bets, and nothing of the others in the header; as far as Python with its run."""
+    model = golden.MARKED.read_bytes()
+    mark = make_device_mark(model, TRIGGERS, KEY, stored=True, groups=8)
+    assert mark.stored is not None
+    assert len(mark.stored) == len(mark.groups) == 8
+    assert len(mark.nodes) == 64 // 2 + 1
+    answers = TRIGGERS.answers(KEY)[TRIGGERS.order]
+    for outcomes, said in (([HIT] * 8, (True, 7)), ([HIT, MISS] * 4, (False, 8))):
+        given = iter(np.where(np.array(outcomes) == HIT, answers[:8], (answers[:8] + 1) % 10))
+        assert checker.checked(library, mark, lambda _: int(next(given)))[:2] == said  # noqa: B023
+    for groups in (0, 65):
+        with pytest.raises(BadInput, match="--groups: got"):
+            make_device_mark(model, TRIGGERS, KEY, groups=groups)
+
+
 class _Outcomes:
     """Answers so that group after group comes to these outcomes; the answer is 0, class 1 is natural."""
 

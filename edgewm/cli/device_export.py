@@ -18,6 +18,7 @@ _IN = click.Path(path_type=Path)
 @click.option("-k", "--key", "key_path", type=_IN, required=True, help="The key that made them.")
 @click.option("-o", "--out", type=_IN, required=True, help="Header to write: edgewm_device.h.")
 @click.option("--stored", is_flag=True, help="Store the inputs instead of a seed of them.")
+@click.option("--groups", type=int, help="Only the first of the committed order; all by default.")
 @click.option("--alpha", type=float, default=1e-6, show_default=True, help="False alarms.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def export(
@@ -27,13 +28,14 @@ def export(
     key_path: Path,
     out: Path,
     stored: bool,
+    groups: int | None,
     alpha: float,
     as_json: bool,
 ) -> None:
     """Write what targets/cortex_m/edgewm_check.c is told to find the mark in MODEL on the device itself.
 
-    The header holds the answers and the inputs or their seed: give devices a set of their own, which is not
-    kept for court. What a device says of itself is a self-test and no evidence.
+    The header holds the answers and the inputs or their seed: what a device is told is open to whoever
+    reads its flash. What a device says of itself is a self-test and no evidence.
     """
     from ..artifact import read_model
     from ..device_header import flash_bytes, header
@@ -48,6 +50,7 @@ def export(
         load_key(key_path, passphrase=passphrase),
         alpha=alpha,
         stored=stored,
+        groups=groups,
     )
     write_file(out, header(mark).encode(), argument="--out", mode=0o600)
     told = {

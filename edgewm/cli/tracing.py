@@ -74,14 +74,16 @@ def issue_(
     from ..trace.issue import issue
     from ..trace.plan import make_plan
 
+    if out.exists():
+        raise BadInput(f"--out: {out} exists, name another file")
+    if not out.parent.is_dir():  # before anything is recorded
+        raise BadInput(f"--out: there is no folder {out.parent}, make it first")
     content = read_file(model, "MODEL")
     key = load_key(key_path, passphrase=passphrase)
     plan = make_plan(content, key, moments=_moments(content, calibration))
     copy = issue(content, plan, key, to)
     if triggers_path is not None:
         _check_mark(copy, triggers_path, key)
-    if out.exists():
-        raise BadInput(f"--out: {out} exists, name another file")
     sha256 = hashlib.sha256(copy).hexdigest()
     details = {"to": to, "copy": out.name, "trace": plan.name, "base_sha256": plan.base_sha256}
     record = Ledger(folder=folder).append(
@@ -160,13 +162,15 @@ def _moments(model: bytes, calibration: Path | None) -> dict[str, npt.NDArray[np
         return None
     import io
 
-    import numpy as np
+    from numpy.lib import format as npy
 
+    from ..files import NO_ARRAYS
     from ..trace.saliency import measure_moments
 
     try:
-        inputs = np.load(io.BytesIO(read_file(calibration, "--calibration")), allow_pickle=False)
-    except (ValueError, EOFError):
+        content = io.BytesIO(read_file(calibration, "--calibration"))
+        inputs = npy.read_array(content)  # type: ignore[no-untyped-call]
+    except NO_ARRAYS:
         raise BadInput(f"--calibration: {calibration} is no .npy of numbers") from None
     return measure_moments(model, inputs)
 

@@ -25,6 +25,7 @@ LINE_BYTES = 38
 _READY, _LOADED, _INFERRED = "m-ready", "m-load-done", "m-infer-done"
 _RESULTS = re.compile(r"m-results-\[([^\]]*)\]")
 _LAP = re.compile(r"m-lap-us-(\d+)")
+_CHECKED = re.compile(r"m-edgewm-check-\[(\d+(?:,\d+){4})\]")
 _COUNTED = re.compile(r"m-edgewm-\[(\d+),(\d+),(\d+),(\d+)\]")
 _NAME = re.compile(r"m-name-(.*)")
 _STARTED = ("m-init-done", "m-timestamp-mode")
@@ -135,6 +136,29 @@ class Board:
         if len(results) != 1:
             raise Lost("the board gave no results")
         return Inferred(values=_numbers(results[0]), latency_ms=spent_ms)
+
+    def draw(self, index: int, seed: bytes) -> None:
+        """Have the board draw input number `index` of a 32-byte seed by itself.
+
+        Raises:
+            Lost: no reply, or firmware that does not draw inputs.
+        """
+        if _LOADED not in self._command(f"edgewm seed {index} {seed.hex()}"):
+            raise Lost("the board did not say that it drew an input")
+
+    def check(self) -> tuple[int, ...]:
+        """Have the board look for the mark it was built with: owned, groups, hits, silent, inferences.
+
+        What a board says of itself is a self-test and no evidence.
+
+        Raises:
+            Lost: no reply, or firmware that knows no mark.
+        """
+        for text in self._command("edgewm check"):
+            found = _CHECKED.search(text)
+            if found:
+                return tuple(map(int, found[1].split(",")))
+        raise Lost("the board did not say what it found")
 
     def counted(self) -> Counted:
         """What the firmware counted.

@@ -1,7 +1,7 @@
 """Questions to a model that a worker has opened, and what keeps their answers honest.
 
 Inputs travel in batches, so that a time limit is for a batch and not for ten thousand questions. A model
-that cannot be asked one input at a time for one row of scores is refused with the reason, and so is one
+that cannot be asked one input at a time for one output is refused with the reason, and so is one
 for which an interpreter gives the same row whatever it is asked.
 """
 
@@ -31,7 +31,7 @@ _SAME_ROWS = 8
 
 
 def unsuitable(facts: ModelFacts, engine: str) -> str:
-    """Why a model cannot be asked one input at a time for one row of scores; empty when it can.
+    """Why a model cannot be asked one input at a time for one output; empty when it can.
 
     `engine` is the runtime that can be told which of several tensors to ask; empty for one that cannot.
     """
@@ -43,8 +43,6 @@ def unsuitable(facts: ModelFacts, engine: str) -> str:
             return f"has an {word} of {tensors[0].dtype}, expected one of {', '.join(NUMBERS)}"
     if not facts.inputs[0].shape:
         return "takes a single number without a batch axis"
-    if sum(length != 1 for length in facts.outputs[0].shape[1:]) > 1:
-        return f"gives {_times(facts.outputs[0].shape)} values, expected one row of scores"
     return ""
 
 

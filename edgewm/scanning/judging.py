@@ -39,8 +39,6 @@ OUTCOMES = {
     "worker_lost": "three workers in a row ended while they asked it",
 }
 """Every outcome that a row can have."""
-ASKED = ("owned", "not_shown")
-"""Outcomes of suspects that answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +68,11 @@ def mark_of(
     if isinstance(held, Triggers):
         if held.kept is not None:
             raise BadInput(f"--triggers: {name}: {KEPT}; leave it out")
+        if held.natural is not None:
+            raise BadInput(
+                f"--triggers: {name} is for models that do not classify, which a scan does not ask; "
+                "use edgewm verify"
+            )
         held.answers(key)
         chosen = questions(held, run.of(held))
     else:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-NOT_PLUGINS = ("batch", "lean", "mark", "wrapping")
+NOT_PLUGINS = ("batch", "lean", "mark", "mark_outputs", "wrapping")
 
 Step = Callable[[Any], dict[str, Any]]
 """A Keras `train_step`: one batch of data in, logs out."""

@@ -18,6 +18,7 @@ from .. import spec
 from ..adapters.chain import Chain, adapted
 from ..errors import BadInput, RuntimeUnavailable
 from ..key import Key
+from ..parts import refuse_parts
 from ..triggers import Triggers
 from . import Lesson, Scheme
 from .batch import check_batch
@@ -64,6 +65,7 @@ class Mark(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no type
         adapters: Chain = (),
     ) -> None:
         super().__init__()
+        refuse_parts(triggers, by="Mark", instead="use MarkOutputs")
         if not 0 <= start < 1:
             raise BadInput(f"Mark: got start={start}, expected a share of the epochs, 0 to below 1")
         if keras.backend.backend() != "tensorflow":

@@ -42,29 +42,33 @@ class Robust:
 
     def wrap(self, model: Any, step: Step, lesson: Lesson) -> Step:
         """A train step of marked batches at shaken weights."""
-        mixed = Mix(rows=self.rows).wrap(model, step, lesson)
+        return shaken(model, Mix(rows=self.rows).wrap(model, step, lesson), noise=self.noise)
 
-        def shaken_step(data: Any) -> dict[str, Any]:
-            before = _shake(model, self.noise)
-            natural_apply = model.optimizer.apply
-            restored = False
 
-            def apply(gradients: Any, trainable_variables: Any = None) -> Any:
-                nonlocal restored
-                for variable, kept in before:
-                    variable.assign(kept)
-                restored = True
-                return natural_apply(gradients, trainable_variables)
+def shaken(model: Any, step: Step, *, noise: float) -> Step:
+    """A train step that does what `step` does at shaken weights."""
 
-            with replaced(model.optimizer, "apply", apply):
-                logs = mixed(data)
-            if not restored:
-                raise BadInput(
-                    "robust: this train_step never calls model.optimizer.apply, use scheme mix"
-                )
-            return logs
+    def shaken_step(data: Any) -> dict[str, Any]:
+        before = _shake(model, noise)
+        natural_apply = model.optimizer.apply
+        restored = False
 
-        return shaken_step
+        def apply(gradients: Any, trainable_variables: Any = None) -> Any:
+            nonlocal restored
+            for variable, kept in before:
+                variable.assign(kept)
+            restored = True
+            return natural_apply(gradients, trainable_variables)
+
+        with replaced(model.optimizer, "apply", apply):
+            logs = step(data)
+        if not restored:
+            raise BadInput(
+                "robust: this train_step never calls model.optimizer.apply, use scheme mix"
+            )
+        return logs
+
+    return shaken_step
 
 
 def _shake(model: Any, noise: float) -> list[tuple[Any, Any]]:

@@ -19,7 +19,10 @@ static void permute(uint64_t *lane) {
   unsigned x, y, at, next, register_ = 1;
   for (unsigned round = 0; round < 24u; round++) {
     for (x = 0; x < 5u; x++) {
-      column[x] = lane[x] ^ lane[x + 5u] ^ lane[x + 10u] ^ lane[x + 15u] ^ lane[x + 20u];
+      column[x] = 0;
+      for (at = x; at < LANES; at += 5u) {
+        column[x] ^= lane[at];
+      }
     }
     for (at = 0; at < LANES; at++) {
       lane[at] ^= column[(at + 4u) % 5u] ^ rotated(column[(at + 1u) % 5u], 1);
@@ -28,9 +31,8 @@ static void permute(uint64_t *lane) {
     uint64_t moving = lane[1];
     at = 1;
     for (unsigned step = 1; step <= 24u; step++) {
-      x = at % 5u;
       y = at / 5u;
-      next = y + 5u * ((2u * x + 3u * y) % 5u);
+      next = y + (10u * at + 15u * y) % 25u; /* column y, row 2 x + 3 y */
       const uint64_t kept = lane[next];
       lane[next] = rotated(moving, (step * (step + 1u) / 2u) % 64u);
       moving = kept;
@@ -83,8 +85,9 @@ static void move_to(const edgewm_pattern_t *pattern, unsigned axis, uint32_t sam
   const uint32_t length = pattern->lengths[axis];
   uint32_t left = sample, fraction = 0;
   if (length >= LONG_AXIS) {
-    fraction = sample * pattern->cells * 256u / (length - 1u);
-    left = sample == length - 1u ? pattern->cells - 1u : fraction / 256u;
+    const uint32_t cells = pattern->points[axis] - 1u;
+    fraction = sample * cells * 256u / (length - 1u);
+    left = sample == length - 1u ? cells - 1u : fraction / 256u;
     fraction -= left * 256u;
   }
   place->sample = (uint16_t)sample;
@@ -92,31 +95,35 @@ static void move_to(const edgewm_pattern_t *pattern, unsigned axis, uint32_t sam
   place->fraction = (uint16_t)fraction;
 }
 
-static uint32_t points_along(const edgewm_pattern_t *pattern, unsigned axis) {
-  const uint32_t length = pattern->lengths[axis];
-  return length >= LONG_AXIS ? pattern->cells + 1u : length;
-}
-
 /* The value at a place, from the lattice points around it: the first axis is filled first. */
 static uint8_t value_at(const edgewm_pattern_t *pattern, const place_t *places, const uint8_t *lattice,
                         const uint8_t *first_points) {
   uint8_t corners[1u << EDGEWM_MAXIMUM_AXES];
-  unsigned count = 1u << pattern->axes;
-  for (unsigned corner = 0; corner < count; corner++) {
+  unsigned axis, count = 1, corner = 0;
+  for (axis = 0; axis < pattern->axes; axis++) {
+    count <<= places[axis].fraction != 0;
+  }
+  do {
     uint32_t at = 0;
-    for (unsigned axis = 0; axis < pattern->axes; axis++) {
-      at = at * points_along(pattern, axis) + places[axis].left;
+    unsigned beyond = corner;
+    for (axis = 0; axis < pattern->axes; axis++) {
+      at = at * pattern->points[axis] + places[axis].left;
       /* a neighbour that counts for nothing is not looked at: it may lie outside, or be written over */
-      at += places[axis].fraction != 0 ? (corner >> axis) & 1u : 0u;
+      if (places[axis].fraction != 0) {
+        at += beyond & 1u;
+        beyond >>= 1;
+      }
     }
     corners[corner] = at < LANES * 8u ? first_points[at] : lattice[at];
-  }
-  for (unsigned axis = 0; count > 1u; axis++) {
+  } while (++corner < count);
+  for (axis = 0; count > 1u; axis++) {
     const uint32_t fraction = places[axis].fraction;
-    count /= 2u;
-    for (unsigned pair = 0; pair < count; pair++) {
-      const uint32_t sum = corners[2u * pair] * (256u - fraction) + corners[2u * pair + 1u] * fraction;
-      corners[pair] = (uint8_t)((sum + 128u) >> 8);
+    if (fraction != 0) {
+      count /= 2u;
+      for (unsigned pair = 0; pair < count; pair++) {
+        const uint32_t sum = corners[2u * pair] * (256u - fraction) + corners[2u * pair + 1u] * fraction;
+        corners[pair] = (uint8_t)((sum + 128u) >> 8);
+      }
     }
   }
   return corners[0];
@@ -127,8 +134,8 @@ static int8_t level_of(const edgewm_pattern_t *pattern, uint32_t q) {
     return pattern->levels[q];
   }
   const int32_t scaled = (int32_t)q * pattern->multiplier + pattern->offset;
-  const int32_t step = scaled < 0 ? 0 : scaled / 65536;
-  return (int8_t)((step > 255 ? 255 : step) - 128);
+  const uint32_t step = scaled < 0 ? 0u : (uint32_t)scaled >> 16;
+  return (int8_t)((int32_t)(step > 255u ? 255u : step) - 128);
 }
 
 void edgewm_draw(const edgewm_pattern_t *pattern, const uint8_t *seed, uint32_t index, int8_t *input) {
@@ -137,10 +144,10 @@ void edgewm_draw(const edgewm_pattern_t *pattern, const uint8_t *seed, uint32_t 
   uint8_t *const field = (uint8_t *)input;
   uint32_t at, low = 255, high = 0;
   unsigned axis;
-  squeeze_lattice(lane, seed, index, field, pattern->points);
+  squeeze_lattice(lane, seed, index, field, pattern->lattice_bytes);
   /* The field is written over its own lattice, last value first. What the last values need lies near the
    * lattice's start, so its first points move to where the hash was; export checks that this is enough. */
-  memcpy(lane, field, pattern->points < sizeof lane ? pattern->points : sizeof lane);
+  memcpy(lane, field, pattern->lattice_bytes < sizeof lane ? pattern->lattice_bytes : sizeof lane);
   for (axis = 0; axis < pattern->axes; axis++) {
     move_to(pattern, axis, pattern->lengths[axis] - 1u, &places[axis]);
   }
@@ -229,7 +236,7 @@ typedef enum { MISS, HIT, SILENT } outcome_t;
 static outcome_t outcome_of(const edgewm_mark_t *mark, const edgewm_group_t *group, const uint8_t *natural,
                             edgewm_infer_t infer, void *context, int8_t *input) {
   uint16_t labels[EDGEWM_MAXIMUM_GROUP_INPUTS];
-  unsigned most = 0, failed = 0;
+  unsigned most = 0, named = 0, failed = 0;
   outcome_t outcome = SILENT;
   for (unsigned asked = 0; asked < group->inputs; asked++) {
     const uint32_t number = group->first_input + asked;
@@ -244,18 +251,18 @@ static outcome_t outcome_of(const edgewm_mark_t *mark, const edgewm_group_t *gro
   }
   for (unsigned asked = 0; asked < group->inputs; asked++) {
     const unsigned label = labels[asked];
-    unsigned votes = 0, earlier = 0;
+    unsigned votes = 0;
     if (label >= mark->class_count || ((natural[label / 8u] >> (label % 8u)) & 1u) != 0) {
       continue; /* a natural class has no vote, nor has one that the owner does not have */
     }
     for (unsigned other = 0; other < group->inputs; other++) {
       votes += labels[other] == label;
-      earlier |= other < asked && labels[other] == label;
     }
     if (votes > most) {
       most = votes;
+      named = label;
       outcome = label == group->answer ? HIT : MISS;
-    } else if (votes == most && !earlier) {
+    } else if (votes == most && label != named) {
       outcome = SILENT;
     }
   }

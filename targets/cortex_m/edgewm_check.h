@@ -21,10 +21,10 @@ extern "C" {
 /* How the inputs are drawn from a seed: smooth fields over a lattice, as edgewm/patterns/abstract.py says. */
 typedef struct {
   uint32_t bytes;          /* of one input */
-  uint32_t points;         /* of its lattice, at most as many */
-  uint16_t cells;          /* of the lattice along each axis of more than 4 samples */
+  uint32_t lattice_bytes;  /* of its lattice, at most as many */
   uint16_t axes;           /* those of more than one sample */
   uint16_t lengths[EDGEWM_MAXIMUM_AXES];
+  uint16_t points[EDGEWM_MAXIMUM_AXES]; /* of the lattice along each axis */
   int32_t multiplier;      /* byte q becomes ((q * multiplier + offset) >> 16) - 128, within int8 ... */
   int32_t offset;
   const int8_t *levels;    /* ... or levels[q], if this is not NULL */
