@@ -20,18 +20,9 @@ def trace() -> str:
     lines: list[tuple[str, ...]] = [
         ("weights, positions", *(f"{r['weights']:,}, {r['positions']:,}" for r in rows)),
         ("plan and issue, slowest of 50", *(f"{r['issue_s_worst']:.2f} s" for r in rows)),
-        ("accuracy of the base file", *(_accuracy(r, r["share_before"]) for r in rows)),
-        (
-            "mean change over 8 copies",
-            *(f"{100 * _mean_change(r):+.2f} points" for r in rows),
-        ),
-        (
-            "largest change",
-            *(
-                f"{100 * max((s - r['share_before'] for s in r['share_of_copies']), key=abs):+.2f}"
-                for r in rows
-            ),
-        ),
+        ("accuracy of the base file", *(_accuracy(r) for r in rows)),
+        ("its change, mean of 8 copies, largest", *(_changes(r) for r in rows)),
+        ("answers that change class, mean, most", *(_flips(r) for r in rows)),
     ]
     lines += [(f"{attack}: log10 p", *(_named(r[attack]) for r in rows)) for attack in ATTACKS]
     lines += [
@@ -67,13 +58,22 @@ def trace_tuned() -> str:
     return markdown(("trained from", "accuracy", "named", "highest log10 p"), rows)
 
 
-def _accuracy(row: dict[str, Any], share: float) -> str:
-    return f"{100 * share:.2f}%" if row["labels"] else "(agreement with it is counted)"
+def _accuracy(row: dict[str, Any]) -> str:
+    return f"{100 * row['share_before']:.2f}%" if row["labels"] else "no labels"
 
 
-def _mean_change(row: dict[str, Any]) -> float:
-    shares: list[float] = row["share_of_copies"]
-    return sum(shares) / len(shares) - float(row["share_before"])
+def _changes(row: dict[str, Any]) -> str:
+    if not row["labels"]:
+        return "no labels"
+    changes = [100 * (share - row["share_before"]) for share in row["share_of_copies"]]
+    return f"{sum(changes) / len(changes):+.2f}, {max(changes, key=abs):+.2f} points"
+
+
+def _flips(row: dict[str, Any]) -> str:
+    if row["labels"]:
+        return "not counted"
+    flips = [100 * (1 - share) for share in row["share_of_copies"]]
+    return f"{sum(flips) / len(flips):.2f}, {max(flips):.2f}%"
 
 
 def _named(found: dict[str, Any]) -> str:
