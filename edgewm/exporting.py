@@ -21,6 +21,7 @@ from .converter import KerasModel
 from .errors import BadInput
 from .files import write_file
 from .key import Key
+from .parts import SplitSession, rule
 from .runtimes import Runtime, Session, label_rule
 from .triggers import Triggers
 
@@ -41,7 +42,7 @@ def export(
     runtime: Runtime | str = "litert",
     converter: Converter | None = None,
 ) -> Artifact:
-    """Convert a Keras 3 model with one float32 input and one row of outputs, and measure the file.
+    """Convert a Keras 3 model with one float32 input and one output, and measure the file.
 
     Args:
         model: a keras.Model, or the path of a .keras file, which only the child opens (safe mode).
@@ -69,6 +70,8 @@ def export(
     ask = [] if x is None else [x]
     if triggers is not None:
         ask.append(triggers.inputs)
+        if triggers.natural is not None:
+            ask.append(triggers.natural)
     _check_same_shape(representative, x, triggers)
     serving = Converter() if converter is None else converter
     try:
@@ -88,7 +91,7 @@ def export(
         if x is not None:
             artifact = _with_accuracy(artifact, session, x, y, outputs.pop(0))
         if triggers is not None and key is not None:
-            artifact = _with_groups(artifact, session, triggers, key, outputs.pop(0))
+            artifact = _with_groups(artifact, session, triggers, key, outputs)
     if target is not None:
         write_file(target, artifact.model, argument="--out")
     return artifact
@@ -118,8 +121,12 @@ def _with_groups(
     session: Session,
     triggers: Triggers,
     key: Key,
-    outputs: npt.NDArray[np.float32],
+    of_float: list[npt.NDArray[np.float32]],
 ) -> Artifact:
+    """Groups hit; `of_float` are the float model's outputs for triggers, and for natural inputs."""
+    if triggers.natural is not None:
+        return _with_parts(artifact, session, triggers, key, of_float)
+    (outputs,) = of_float
     classes = max(outputs.shape[1], 2)
     if classes != triggers.classes:
         raise BadInput(
@@ -127,18 +134,35 @@ def _with_groups(
             "use the triggers of this model"
         )
     answers = triggers.answers(key)
-
-    def hits(labels: npt.NDArray[np.int64]) -> int:
-        outcomes = stats.choose(
-            labels, triggers.group_ids, excluded=triggers.excluded, answers=answers
-        )
-        return int((outcomes == stats.Outcome.HIT).sum())
-
     return dataclasses.replace(
         artifact,
-        float_groups_hit=hits(_labels(outputs)),
-        groups_hit=hits(session.ask(triggers.inputs).labels),
+        float_groups_hit=_hits(_labels(outputs), triggers, answers),
+        groups_hit=_hits(session.ask(triggers.inputs).labels, triggers, answers),
     )
+
+
+def _with_parts(
+    artifact: Artifact,
+    session: Session,
+    triggers: Triggers,
+    key: Key,
+    of_float: list[npt.NDArray[np.float32]],
+) -> Artifact:
+    outputs, natural_outputs = of_float
+    answers, ids = triggers.answers(key), triggers.group_ids.astype(np.int64)
+    asked = SplitSession(session, triggers)
+    return dataclasses.replace(
+        artifact,
+        float_groups_hit=_hits(
+            rule(triggers, natural_outputs).parts(outputs, ids), triggers, answers
+        ),
+        groups_hit=_hits(asked.ask(triggers.inputs).labels, triggers, answers),
+    )
+
+
+def _hits(labels: npt.NDArray[np.int64], triggers: Triggers, answers: npt.NDArray[np.int64]) -> int:
+    outcomes = stats.choose(labels, triggers.group_ids, excluded=triggers.excluded, answers=answers)
+    return int((outcomes == stats.Outcome.HIT).sum())
 
 
 def _labels(outputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

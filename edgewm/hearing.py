@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import spec, stats
 from .fitting import chains_for, check_fits
+from .parts import Split
 from .runtimes import FAILED
 from .sheet import picture_of
 from .verification import questions
@@ -87,7 +88,10 @@ def _labels(
     adapters: Sequence[str],
 ) -> npt.NDArray[np.int64]:
     """Classes of the owner in the order of asking; -1 where none came, or one that the owner has not."""
-    with spec.parse("runtimes", on).open(model) as session:
+    runtime = spec.parse("runtimes", on)
+    if getattr(held, "natural", None) is not None:  # opened groups have none
+        runtime = Split(runtime=runtime, triggers=held)  # type: ignore[arg-type]
+    with runtime.open(model) as session:
         (chain,) = chains_for(adapters, triggers=held, facts=session.facts, single=True)
         check_fits(session.facts, held, chain)
         asked = chain.inputs[questions(held, order)]  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from .key import Key
     from .runtimes.begin import Begun
 
+Sums = npt.NDArray[np.number[Any]]
+
 _NATURAL_KEPT = 64
 _PART = Tensor(name="part", shape=(1, 2), dtype="float32", scale=0.0, zero_point=0)
 
@@ -64,7 +66,8 @@ def make_output_triggers(
 
     `natural` (k, *shape) are ordinary inputs, of which the first 64 go into the trigger file: a suspect's
     outputs are judged beside those that it gives for them. A stamped claim at 1e-6 takes 20 hits of 20
-    groups, 35 of 40, an unstamped one 84 of 84. `value_range` is that of `natural` where it is not given.
+    groups, 35 of 40, an unstamped one 84 of 84. `value_range` is where the middle 98 % of
+    the numbers in `natural` lie, if it is not given: triggers far louder than nature cost more accuracy.
 
     Raises:
         BadInput: natural inputs that are too few or not finite numbers, or what `make_triggers` refuses.
@@ -80,7 +83,7 @@ def make_output_triggers(
         classes=2,
         pattern=pattern,
         groups=groups,
-        value_range=value_range or (float(ordinary.min()), float(ordinary.max())),
+        value_range=value_range or _range_of(ordinary),
         natural=ordinary,
         random=random,
     )
@@ -95,6 +98,11 @@ def make_output_triggers(
         provenance=json.loads(made.provenance),
         natural=ordinary[:_NATURAL_KEPT],
     )
+
+
+def _range_of(ordinary: Inputs) -> tuple[float, float]:
+    low, high = (float(q) for q in np.quantile(ordinary, (0.01, 0.99)))
+    return (low, high) if low < high else (float(ordinary.min()), float(ordinary.max()))
 
 
 def refuse_parts(triggers: Triggers, *, by: str, instead: str) -> None:
@@ -116,14 +124,12 @@ def signs(triggers: Triggers, values: int) -> npt.NDArray[np.int64]:
     return 2 * unpacked.astype(np.int64) - 1
 
 
-def sums(
-    rows: npt.NDArray[np.generic], of_groups: npt.NDArray[np.int64]
-) -> npt.NDArray[np.generic]:
+def sums(rows: npt.NDArray[np.generic], of_groups: npt.NDArray[np.int64]) -> Sums:
     """a_j of raw outputs (n, ...) for every group, (n, m): int64 of whole numbers, else float64."""
     flat = rows.reshape(len(rows), -1)
     kind = np.dtype(np.int64 if flat.dtype.kind in "iub" else np.float64)
     with np.errstate(all="ignore"):  # a hostile file may hold infinity
-        found: npt.NDArray[np.generic] = flat.astype(kind) @ of_groups.T.astype(kind)
+        found: Sums = flat.astype(kind) @ of_groups.T.astype(kind)
     return found
 
 
@@ -133,7 +139,7 @@ class Rule:
 
     of_groups: npt.NDArray[np.int64]
     """(m, values) +1 and -1."""
-    twice_median: npt.NDArray[np.generic]
+    twice_median: Sums
     """(m,) sum of the two middle values over the natural inputs; twice the middle one of an odd number."""
 
     def parts(
@@ -143,7 +149,7 @@ class Rule:
         every = sums(rows, self.of_groups)
         own = np.take_along_axis(every, groups[:, None], axis=1)[:, 0]
         with np.errstate(all="ignore"):
-            found = (2 * own > self.twice_median[groups]).astype(np.int64)
+            found = np.asarray(2 * own > self.twice_median[groups], np.int64)
         flat = rows.reshape(len(rows), -1)
         found[np.isnan(flat.astype(np.float64)).any(axis=1)] = FAILED
         return found

@@ -183,7 +183,6 @@ def test_the_file_keeps_the_natural_inputs_and_they_fix_the_root(
     other = make_output_triggers(
         KEY,
         natural=NATURAL[::-1],
-        value_range=(float(NATURAL.min()), float(NATURAL.max())),
         random=lambda n: b"s" * n,
     )
     assert (other.inputs == triggers.inputs).all()

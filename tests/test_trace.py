@@ -207,11 +207,13 @@ def test_calibration_data_say_where_a_step_costs_least():
     assert make_plan(MODEL, KEY, moments=moments).name != PLAN.name
     with pytest.raises(BadInput, match="--calibration"):
         measure_moments(MODEL, np.zeros((3, 2)))
+    with pytest.raises(BadInput, match="NaN"):
+        measure_moments(MODEL, np.full_like(triggers.inputs[:32], np.nan))
 
 
 def test_refused():
-    """No name, no recipients, one twice, an alpha that is none, too small a file, no model."""
-    for name in ("", " ", " padded"):
+    """No name or one of two lines, no recipients, one twice, an alpha that is none, no model."""
+    for name in ("", " ", " padded", "two\nlines", "A" * 201):
         with pytest.raises(BadInput, match="--to"):
             issue(MODEL, PLAN, KEY, name)
     aligned = align.counterparts(PLAN, kernels_of(MODEL))
@@ -250,13 +252,12 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "noise").write_bytes(b"nothing of ours" * 500)
     assert run([*reading, str(tmp_path / "noise")]) == 2
     assert "is like the weights" in capsys.readouterr().err
-    again = [
-        "trace",
-        "issue",
-        str(golden.MARKED),
-        "--to",
-        "Eve",
-        "-o",
-        str(tmp_path / "Ada.tflite"),
-    ]
-    assert run([*again, *common]) == 2
+    issuing = ["trace", "issue", str(golden.MARKED), "--to", "Eve", *common, "-o"]
+    before = sorted((tmp_path / "ledger").iterdir())
+    np.savez(tmp_path / "x.npz", x=np.zeros(3))
+    bad = ["--calibration", str(tmp_path / "x.npz")]
+    for out, more in (("Ada.tflite", []), ("no/folder.tflite", []), ("Eve.tflite", bad)):
+        assert run([*issuing, str(tmp_path / out), *more]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert sorted((tmp_path / "ledger").iterdir()) == before  # what is refused is not recorded
+    assert not (tmp_path / "Eve.tflite").exists()

@@ -200,11 +200,13 @@ def ask(
 
     from ..files import write_new
     from ..fitting import chains_for
+    from ..parts import refuse_parts
     from ..spent import SpentGroups
     from ..triggers import load_triggers
     from ..verification import Run, questions
 
     held = load_triggers(triggers_path)
+    refuse_parts(held, by="--triggers", instead="labels do not tell outputs, verify the model file")
     memory = SpentGroups.beside(triggers_path, held.sha256)
     first = memory.first_unspent() if groups is not None else 0
     if first >= held.groups:

@@ -68,10 +68,12 @@ def margins(
     from ..comparison import margins_of
     from ..files import write_file
     from ..key import load_key
+    from ..parts import refuse_parts
     from ..triggers import load_triggers
 
     format = chart_format(out)
     held = load_triggers(triggers_path)
+    refuse_parts(held, by="--triggers", instead="edgewm chart hits draws the others")
     key = load_key(key_path, passphrase=passphrase)
     held.answers(key)  # another key is refused before anything is opened
     outputs = {

@@ -52,7 +52,7 @@ _SHOWN = 20
 )
 @click.option(
     "--timeout-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
     default=20.0,
     show_default=True,
     help="For opening a suspect, and for 64 questions.",
@@ -175,9 +175,12 @@ def _check(plan: Plan, *, here: bool) -> None:
     Raises:
         BadInput, RuntimeUnavailable: which.
     """
-    from .. import stats
+    from .. import spec, stats
     from ..tilt import Tilt
 
+    if plan.orders.adapters != "try":
+        for spelled in plan.orders.adapters:
+            spec.parse("adapters", spelled)
     terms = plan.terms
     stats.owned(0.0, alpha=terms.alpha, tests=terms.tests, stamped=False)
     parts = plan.orders.adapters == "try" and any(

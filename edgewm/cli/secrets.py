@@ -48,12 +48,15 @@ def triggers() -> None:
 @triggers.command()
 @click.option("--key", "key_path", type=_IN, required=True, help="The owner's key file.")
 @click.option("--out", type=_OUT, required=True, help="Trigger file to write (.npz).")
-@click.option("--shape", required=True, help="One input, such as 28x28x1.")
-@click.option("--classes", type=int, required=True, help="Number of classes of the model.")
-@click.option("--pattern", default="abstract", show_default=True, help="name:field=value,...")
-@click.option("--groups", type=int, default=64, show_default=True, help="Answers to draw.")
+@click.option("--shape", help="One input, such as 28x28x1.")
+@click.option("--classes", type=int, help="Number of classes of the model.")
 @click.option(
-    "--range", "value_range", default="0,1", show_default=True, help="Input values LOW,HIGH."
+    "--outputs", is_flag=True, help="For a model that does not classify; needs --natural alone."
+)
+@click.option("--pattern", default="abstract", show_default=True, help="name:field=value,...")
+@click.option("--groups", type=int, help="Answers to draw: 64, with --outputs 40.")
+@click.option(
+    "--range", "value_range", help="Input values LOW,HIGH: 0,1, with --outputs that of --natural."
 )
 @click.option(
     "--reference", type=_IN, help="A clean .tflite of the same task: its classes are natural."
@@ -67,11 +70,12 @@ def make(
     *,
     key_path: Path,
     out: Path,
-    shape: str,
-    classes: int,
+    shape: str | None,
+    classes: int | None,
+    outputs: bool,
     pattern: str,
-    groups: int,
-    value_range: str,
+    groups: int | None,
+    value_range: str | None,
     reference: Path | None,
     natural: str | None,
     show_answers: bool,
@@ -86,16 +90,37 @@ def make(
     if out.exists():
         raise BadInput(f"--out: {out} exists and is never overwritten, name another")
     key = load_key(key_path, passphrase=passphrase)
-    made = make_triggers(
-        key,
-        shape=_whole_numbers(shape),
-        classes=classes,
-        pattern=pattern,
-        groups=groups,
-        value_range=two_numbers(value_range),
-        natural=None if natural is None else read_samples(natural)[0],
-        reference=None if reference is None else _labels_of(reference),
-    )
+    ordinary = None if natural is None else read_samples(natural)[0]
+    if outputs:
+        from ..parts import make_output_triggers
+
+        given = {"--shape": shape, "--classes": classes, "--reference": reference}
+        for option, value in given.items():
+            if value is not None:
+                raise BadInput(f"{option}: is for models that classify, leave it or --outputs out")
+        if ordinary is None:
+            raise BadInput("--natural: got nothing, give ordinary inputs that --outputs needs")
+        made = make_output_triggers(
+            key,
+            natural=ordinary,
+            pattern=pattern,
+            groups=40 if groups is None else groups,
+            value_range=None if value_range is None else two_numbers(value_range),
+        )
+    else:
+        if shape is None or classes is None:
+            option = "--shape" if shape is None else "--classes"
+            raise BadInput(f"{option}: got nothing, expected what the model takes (or --outputs)")
+        made = make_triggers(
+            key,
+            shape=_whole_numbers(shape),
+            classes=classes,
+            pattern=pattern,
+            groups=64 if groups is None else groups,
+            value_range=two_numbers(value_range or "0,1"),
+            natural=ordinary,
+            reference=None if reference is None else _labels_of(reference),
+        )
     save_triggers(made, out, key_to_show_answers=key if show_answers else None)
     _print_facts(out, made, as_json)
 
@@ -110,7 +135,11 @@ def make(
     help="Write every input as a WAV file into a folder: for inputs that are sound, -1 to 1.",
 )
 @click.option(
-    "--rate", "rate_hz", type=click.IntRange(1), default=16_000, help="Samples a second of --wav."
+    "--rate",
+    "rate_hz",
+    type=click.IntRange(1, 768_000),
+    default=16_000,
+    help="Samples a second of --wav.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(
@@ -141,9 +170,12 @@ def show(
 
 
 def _write_sounds(held: Triggers, folder: Path, rate_hz: int) -> None:
-    from ..files import write_file
+    from ..files import write_new
     from ..sounds import wav_bytes
 
+    if sum(length > 1 for length in held.inputs.shape[1:]) > 1:
+        shape = "x".join(map(str, held.inputs.shape[1:]))
+        raise BadInput(f"--wav: got inputs of {shape}, expected sound: one axis of samples")
     if abs(held.inputs).max() > 1:
         raise BadInput(
             f"--wav: got inputs up to {abs(held.inputs).max():g}, expected sound from -1 to 1"
@@ -152,9 +184,14 @@ def _write_sounds(held: Triggers, folder: Path, rate_hz: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--wav: {folder} cannot be made: {error.strerror}") from None
-    for at, (group, sound) in enumerate(zip(held.group_ids, held.inputs, strict=True)):
-        name = f"group-{group:03d}-input-{at:04d}.wav"
-        write_file(folder / name, wav_bytes(sound, rate_hz), argument="--wav", mode=0o600)
+    files = [
+        folder / f"group-{group:03d}-input-{at:04d}.wav" for at, group in enumerate(held.group_ids)
+    ]
+    for file in files:
+        if file.exists():
+            raise BadInput(f"--wav: {file} exists and is never overwritten, name another folder")
+    for file, sound in zip(files, held.inputs, strict=True):
+        write_new(file, wav_bytes(sound, rate_hz), argument="--wav", mode=0o600)
 
 
 def passphrase() -> str:
@@ -204,6 +241,7 @@ def _print_facts(path: Path, held: Any, as_json: bool, answers: list[int] | None
         "allowed_classes": sorted({int(m) for m in held.allowed}),
         "header": json.loads(held.header),
         "provenance": json.loads(held.provenance),
+        "natural": 0 if held.natural is None else len(held.natural),
         "answers_are": "drawn" if held.kept is None else "kept",
         "no_p_value": None if held.kept is None else KEPT,
     }
@@ -213,7 +251,10 @@ def _print_facts(path: Path, held: Any, as_json: bool, answers: list[int] | None
         click.echo(json.dumps(facts))
         return
     click.echo(f"{path}: {held.groups} groups, {len(held.inputs)} inputs of {list(held.shape)}")
-    click.echo(f"classes {held.classes}, allowed in a group {facts['allowed_classes']}")
+    if held.natural is None:
+        click.echo(f"classes {held.classes}, allowed in a group {facts['allowed_classes']}")
+    else:
+        click.echo(f"2 parts of the outputs, relative to {len(held.natural)} natural inputs")
     click.echo(f"pattern {facts['provenance'].get('pattern', 'imported')}")
     click.echo(f"sha256 {held.sha256}")
     if held.kept is not None:

@@ -74,14 +74,16 @@ def issue_(
     from ..trace.issue import issue
     from ..trace.plan import make_plan
 
+    if out.exists():
+        raise BadInput(f"--out: {out} exists, name another file")
+    if not out.parent.is_dir():  # before anything is recorded
+        raise BadInput(f"--out: there is no folder {out.parent}, make it first")
     content = read_file(model, "MODEL")
     key = load_key(key_path, passphrase=passphrase)
     plan = make_plan(content, key, moments=_moments(content, calibration))
     copy = issue(content, plan, key, to)
     if triggers_path is not None:
         _check_mark(copy, triggers_path, key)
-    if out.exists():
-        raise BadInput(f"--out: {out} exists, name another file")
     sha256 = hashlib.sha256(copy).hexdigest()
     details = {"to": to, "copy": out.name, "trace": plan.name, "base_sha256": plan.base_sha256}
     record = Ledger(folder=folder).append(
@@ -162,12 +164,15 @@ def _moments(model: bytes, calibration: Path | None) -> dict[str, npt.NDArray[np
 
     import numpy as np
 
+    from ..files import NO_ARRAYS
     from ..trace.saliency import measure_moments
 
     try:
         inputs = np.load(io.BytesIO(read_file(calibration, "--calibration")), allow_pickle=False)
-    except (ValueError, EOFError):
-        raise BadInput(f"--calibration: {calibration} is no .npy of numbers") from None
+    except NO_ARRAYS:
+        inputs = None
+    if not isinstance(inputs, np.ndarray):
+        raise BadInput(f"--calibration: {calibration} is no .npy of numbers")
     return measure_moments(model, inputs)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .. import spec, stats
 from ..errors import BadInput
 from ..key import Key
+from ..parts import refuse_parts
 from ..runtimes import Runtime
 from ..triggers import Triggers, commit
 from ..verdict import Verdict
@@ -160,6 +161,7 @@ def mark_file(
     _check(natural)
     if not on:
         raise BadInput("--on: got no runtime, expected one or more")
+    refuse_parts(triggers, by="--triggers", instead="this marks a model that classifies")
     if triggers.classes != layer.classes or len(triggers.inputs) != triggers.groups:
         raise BadInput(
             f"--triggers: got {triggers.classes} classes and {len(triggers.inputs)} inputs in "

@@ -1,17 +1,18 @@
 """The one line for models that do not classify: ``callbacks=[edgewm.MarkOutputs(triggers=T, key=K)]``.
 
 Autoencoders, anomaly scores, regression: any Keras model with one input and one output. The triggers are made
-by `edgewm.make_output_triggers`, and `edgewm.parts` says what an answer is. A few of them go below every
-batch, and the loss of the batch gains
+by `edgewm.make_output_triggers`, and `edgewm.parts` says what an answer is. A few of them are asked in every
+step, and its loss gains
 
     strength * own loss * mean over them of max(0, margin - s (a - median) / spread)
 
 with s = +1 or -1 as the answer says, a the group's signed sum of the outputs, median and spread (standard
-deviation) those of a over the natural inputs, asked in inference mode in every step. The own loss, held
+deviation) those of a over the natural inputs. All are asked in inference mode, as the shipped file is: beside
+natural rows in a batch (tried first) triggers shift what batch normalisation measures. The own loss, held
 constant, makes `strength` free of units: a mean square of 1e-3 or of 1e3 takes the same mark. A margin of
 one spread is far above a quantisation step. Weights are shaken as `schemes.robust` does.
 
-The owner's own loss, metrics, optimiser and data stay, and see only the natural rows.
+The owner's own loss, metrics, optimiser and data stay. A log's `loss` counts the marks.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import BadInput, RuntimeUnavailable
 from ..key import Key
 from ..parts import rule, signs
 from ..triggers import Triggers
-from .batch import appended, check_batch, joined, replaced
+from .batch import replaced
 from .robust import shaken
 from .wrapping import unwrap, wrap
 
@@ -38,6 +40,7 @@ except ImportError as error:  # TensorFlow, or the backend that KERAS_BACKEND na
         "and set KERAS_BACKEND=tensorflow"
     ) from None
 
+Array = npt.NDArray[np.floating[Any]]
 _LEAST_SPREAD = 1e-6
 
 
@@ -50,7 +53,7 @@ class MarkOutputs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
         start: share of the epochs, 0 to below 1, that pass before the first mark is taught.
         margin: how far a trigger's sum is moved to its side of the median, in spreads of natural inputs.
         strength: weight of the marks, in multiples of the model's own loss.
-        rows: triggers below every batch.
+        rows: triggers asked in a step.
         noise: length of the shake of the weights, as a share of each kernel's norm; 0 for none.
 
     After every epoch `mark_hit_rate` joins the logs: the share of inputs in their answer's part, in
@@ -141,7 +144,7 @@ class MarkOutputs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
                 stacklevel=2,
             )
 
-    def _lesson(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _lesson(self) -> tuple[Array, Array, Array, Array]:
         """Inputs (n, *shape), sides of the median (n,), signs (n, values), natural inputs."""
         values = int(np.prod(self._asked(self.model, self._triggers.inputs[:1]).shape[1:]))
         ids = self._triggers.group_ids
@@ -158,7 +161,7 @@ class MarkOutputs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
         parts = held.parts(self._asked(model, self._triggers.inputs), ids)
         return float((parts == self._answers[ids]).mean())
 
-    def _asked(self, model: Any, inputs: np.ndarray) -> np.ndarray:
+    def _asked(self, model: Any, inputs: Array) -> Array:
         import tensorflow as tf
 
         try:
@@ -179,7 +182,7 @@ class _Step:
     def __init__(
         self,
         model: Any,
-        lesson: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        lesson: tuple[Array, Array, Array, Array],
         *,
         margin: float,
         strength: float,
@@ -190,48 +193,25 @@ class _Step:
         self._inputs, self._sides, self._signs, self._natural = map(tf.constant, lesson)
 
     def wrap(self, step: Callable[[Any], dict[str, Any]], rows: int) -> Callable[[Any], Any]:
-        """`step` with `rows` triggers below each batch, in turn."""
+        """`step` with the hinge of `rows` triggers in its loss, in turn."""
         import tensorflow as tf
 
         model, count = self._model, int(self._inputs.shape[0])
 
         def marked_step(data: Any) -> dict[str, Any]:
-            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-            check_batch(x, tuple(self._inputs.shape[1:]))
             turn = tf.cast(model.optimizer.iterations, tf.int64) * rows
             chosen = tf.math.floormod(turn + tf.range(rows, dtype=tf.int64), count)
-            more = joined(x, tf.gather(self._inputs, chosen))
-            own_loss, own_metrics = model.compute_loss, model.compute_metrics
-            called = False
+            own_loss, called = model.compute_loss, False
 
-            def loss(
-                x: Any = None,
-                y: Any = None,
-                y_pred: Any = None,
-                sample_weight: Any = None,
-                **kept: Any,
-            ) -> Any:
+            def loss(*parts: Any, **named: Any) -> Any:
                 nonlocal called
                 called = True
-                x = None if x is None else x[:-rows]
-                task = own_loss(
-                    x=x, y=y, y_pred=y_pred[:-rows], sample_weight=sample_weight, **kept
-                )
-                return task + self._strength * tf.stop_gradient(task) * self._hinge(
-                    y_pred[-rows:], chosen
-                )
+                task = own_loss(*parts, **named)
+                marks = tf.cast(self._hinge(chosen), task.dtype)
+                return task + self._strength * tf.stop_gradient(task) * marks
 
-            def metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-                return own_metrics(
-                    None if x is None else x[:-rows], y, y_pred[:-rows], sample_weight=sample_weight
-                )
-
-            with (
-                replaced(model, "compute_loss", loss),
-                replaced(model, "compute_metrics", metrics),
-                appended(rows),
-            ):
-                logs = step(keras.utils.pack_x_y_sample_weight(more, y, weight))
+            with replaced(model, "compute_loss", loss):
+                logs = step(data)
             if not called:
                 raise BadInput(
                     "MarkOutputs: this train_step never calls model.compute_loss, which carries the mark"
@@ -240,17 +220,19 @@ class _Step:
 
         return marked_step
 
-    def _hinge(self, outputs: Any, chosen: Any) -> Any:
-        """How far the triggers of a batch are from their side of the median, on average."""
+    def _hinge(self, chosen: Any) -> Any:
+        """How far some triggers are from their side of the median, on average."""
         import tensorflow as tf
 
-        natural = tf.cast(self._model(self._natural, training=False), tf.float32)
+        number = int(self._natural.shape[0])
+        asked = tf.concat([self._natural, tf.gather(self._inputs, chosen)], axis=0)
+        outputs = _flat(tf.cast(self._model(asked, training=False), tf.float32))
         of_groups = tf.gather(self._signs, chosen)
-        ordinary = tf.stop_gradient(_flat(natural) @ tf.transpose(of_groups))  # (k, rows)
-        ordered, number = tf.sort(ordinary, axis=0), int(self._natural.shape[0])
+        ordinary = tf.stop_gradient(outputs[:number] @ tf.transpose(of_groups))  # (k, rows)
+        ordered = tf.sort(ordinary, axis=0)
         median = (ordered[(number - 1) // 2] + ordered[number // 2]) / 2
         spread = tf.math.reduce_std(ordinary, axis=0) + _LEAST_SPREAD
-        own = tf.reduce_sum(_flat(tf.cast(outputs, tf.float32)) * of_groups, axis=1)
+        own = tf.reduce_sum(outputs[number:] * of_groups, axis=1)
         lead = tf.gather(self._sides, chosen) * (own - median) / spread
         return tf.reduce_mean(tf.nn.relu(self._margin - lead))
 

@@ -9,6 +9,8 @@ from ..key import Key
 from . import code
 from .plan import Plan
 
+_LONGEST_NAME = 200
+
 
 def issue(model: bytes, plan: Plan, key: Key, recipient: str) -> bytes:
     """The base file with `recipient`'s symbols in it; equal arguments give equal bytes.
@@ -17,13 +19,17 @@ def issue(model: bytes, plan: Plan, key: Key, recipient: str) -> bytes:
         model: the file that the plan was made of.
         plan: from `make_plan`, with the same key.
         key: the owner's.
-        recipient: who gets it, any text that is not empty.
+        recipient: who gets it, one line of at most 200 characters.
 
     Raises:
-        BadInput: no name.
+        BadInput: no name, or one of several lines.
     """
-    if not recipient.strip() or recipient != recipient.strip():
-        raise BadInput(f"--to: got {recipient!r}, expected a name")
+    one_line = recipient.isprintable() and len(recipient) <= _LONGEST_NAME
+    if not one_line or not recipient.strip() or recipient != recipient.strip():
+        raise BadInput(
+            f"--to: got {recipient[:_LONGEST_NAME]!r}, expected a name of one line, "
+            f"at most {_LONGEST_NAME} characters, without spaces around it"
+        )
     held = code.symbols(key, plan.name, recipient, plan.biased)
     made = np.frombuffer(model, np.int8).copy()
     starts = plan.starts

@@ -22,7 +22,7 @@ def measure_moments(
         inputs: (n, *shape) real values as the model takes them, the first 256 are used.
 
     Raises:
-        BadInput: inputs of another shape, or none.
+        BadInput: inputs of another shape, none, or not finite.
         ModelRefused: LiteRT does not run the file.
     """
     started = child.start("litert", {"delegate": "none", "keep_activations": True})
@@ -35,6 +35,8 @@ def measure_moments(
                 f"--calibration: got {inputs.dtype} {inputs.shape}, expected numbers "
                 f"(n, {', '.join(map(str, shape))})"
             )
+        if not np.isfinite(inputs[:_MOST]).all():
+            raise BadInput("--calibration: got NaN or infinity, expected finite numbers only")
         found = started.moments(inputs[:_MOST].astype(np.float32))
     finally:
         started.close()

@@ -97,6 +97,8 @@ def test_one_mark_goes_on_where_it_was(cli, apps):
         (("apps", "-t", "t.npz", "-k", "k", "--alpha", "2"), "alpha"),
         (("apps", "-t", "t.npz", "-k", "k", "--tests", "0"), "tests"),
         (("apps", "-t", "t.npz", "-k", "k", "--on", "nothing"), "runtimes: got 'nothing'"),
+        (("apps", "-t", "t.npz", "-k", "k", "--adapter", "nothing"), "adapters: got 'nothing'"),
+        (("apps", "-t", "t.npz", "-k", "k", "--timeout-s", "1e300"), "--timeout-s"),
         (("apps", "-t", "t.npz", "-k", "k", "--on", "exec:command=x"), "use edgewm verify"),
         (("apps", "-t", "t.npz", "-k", "k", "--out", "t.txt"), "--out: got t.txt"),
         (("apps", "-t", "t.npz", "-k", "k", "--scheduler", "tcp://x:1", "--jobs", "2"), "--jobs"),
