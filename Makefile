@@ -15,7 +15,7 @@ BENCH_JOBS ?= 2
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[train,tflite-runtime,tflm,records,onnx,cluster,ethos-u,plots,demo,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[all,dev]'
 	touch $@
 
 demo: $(VENV)/ready

@@ -11,6 +11,7 @@ TFLM's reference firmware, and X-CUBE-AI.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,7 @@ def main() -> None:
         likenesses, not_run = replay(held, begin([spelled]))
         if not_run:
             sys.exit(f"{spelled}: {not_run[0].reason}")
-        row: dict[str, Any] = {
-            "runtime": template.replace("root={roots}/arm64,", "").replace(
-                "root={roots}/armhf,", ""
-            )
-        }
+        row: dict[str, Any] = {"runtime": re.sub(r"root=[^,]*,", "", template)}
         for name, part in BOARDS.items():
             of = next(like for like in likenesses if part in like.run)
             row |= {

@@ -5,7 +5,7 @@ of the `tone` pattern, paired seeds (the unmarked twin shares the first half of 
 wand's 300x6 windows, three gestures, the `motion` pattern, ten folds. Both in full int8 on every runtime;
 controls are the unmarked twin and another key.
 
-    EDGEWM_DATA=... python benchmarks/modalities.py [--only sound|movement] [--pairs 5]
+    EDGEWM_DATA=... python benchmarks/modalities.py [--only sound|movement] [--first 0] [--pairs 5]
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from edgewm.sounds import quieter, through_half_rate, through_mu_law, with_noise
 
 RUNTIMES = ("litert:delegate=xnnpack", "litert:delegate=none", "tflite_runtime", "tflm")
 GROUPS = {"sound": 32, "movement": 32}
-EPOCHS = {"sound": 8, "movement": 40}
+EPOCHS = {"sound": 12, "movement": 40}
 BATCH = {"sound": 128, "movement": 16}
 RATE = 2e-3
 INPUTS = 12_000
@@ -172,7 +172,7 @@ def played(seed: int, model: bytes, triggers: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def sounds(pairs: int, converter: Any) -> list[dict[str, Any]]:
+def sounds(pairs: range, converter: Any) -> list[dict[str, Any]]:
     """Every pair of the spoken words."""
     from edgewm.networks import ds_cnn
 
@@ -190,7 +190,7 @@ def sounds(pairs: int, converter: Any) -> list[dict[str, Any]]:
         return keras.Sequential([keras.Input((49, 10, 1)), scaled, *network.layers])
 
     rows = []
-    for seed in track(range(pairs), "sound"):
+    for seed in track(pairs, "sound"):
         triggers = marks_of("sound", seed, (16_000,), 12, 1.0)
         models = trained("sound", (x, y, build), seed, triggers)
         rows += judged(
@@ -289,9 +289,10 @@ def _evidence(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Train, judge, write; the modality that is not asked for keeps its rows."""
+    """Train, judge, write; what is not asked for keeps the rows of the last run."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--only", choices=["sound", "movement"])
+    options.add_argument("--first", type=int, default=0)
     options.add_argument("--pairs", type=int, default=5)
     chosen = options.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -299,15 +300,16 @@ def main() -> None:
     from edgewm import Converter
 
     path = RESULTS / "modalities.json"
-    rows: list[dict[str, Any]] = []
-    if chosen.only and path.exists():
-        held = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        rows = [row for row in held if row["modality"] != chosen.only]
+    made: list[dict[str, Any]] = []
     with Converter() as converter:
         if chosen.only != "movement":
-            rows += sounds(chosen.pairs, converter)
+            made += sounds(range(chosen.first, chosen.pairs), converter)
         if chosen.only != "sound":
-            rows += movements(converter)
+            made += movements(converter)
+    new = {(row["modality"], row["seed"]) for row in made}
+    old = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    rows = [row for row in old if (row["modality"], row["seed"]) not in new] + made
+    rows.sort(key=lambda row: (row["modality"], row["seed"]))
     settings = {
         "groups": GROUPS,
         "epochs": EPOCHS,

@@ -71,7 +71,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--models", type=int, default=MODELS)
     models = options.parse_args().models
-    from tests.runtimes.mutations import mutated
+    from tests.runtimes.mutated_models import mutated
 
     rng = np.random.default_rng(SEED)
     originals = [(GOLDEN / name).read_bytes() for name in ("marked.tflite", "unmarked.tflite")]

@@ -1,4 +1,4 @@
-"""Dossiers and damaged files: what was measured."""
+"""Dossiers, forging and damaged files: what was measured."""
 
 from __future__ import annotations
 
@@ -21,6 +21,40 @@ def dossier() -> str:
     return markdown(("manifest of", "samples", "time", "CPU", "memory", "one proof"), rows)
 
 
+_WAYS = {
+    "edgewm, 6 groups": "edgewm: redraw every answer, 6 groups",
+    "edgewm, 26 groups": "edgewm: redraw every answer, 26 groups",
+    "edgewm, inputs": "edgewm: make inputs for the answers, commit, again",
+    "key alone": "answers from the key alone: make inputs for them",
+    "one secret a group": "a secret for each group alone: draw each again",
+    "free labels": "free labels: write down what the suspect says",
+}
+
+
+def forging() -> str:
+    """What a claimant reaches who invents a mark after the fact, by what binds the answers."""
+    held = load("forging")["summary"]
+    rows = []
+    for way, told in _WAYS.items():
+        row = held[way]
+        low, high = row["reached_interval"]
+        rows.append(
+            (
+                told,
+                f"{row['median_prf']:,.0f}",
+                f"{row['median_hits']:g}/{row['groups']}",
+                f"{row['best_log10_p']:.1f}",
+                f"{row['reached_alpha']} of {row['accusers']} ({low:.0%} to {high:.0%})",
+                f"{row['owned']} of {row['accusers']}",
+            )
+        )
+    head = (
+        *("what binds the answers, and what the forger does", "hashes", "best hits, median"),
+        *("best log10 p", "p at most 1e-6 [95 %]", "owned, unstamped"),
+    )
+    return markdown(head, rows)
+
+
 def mutations() -> str:
     """Which damage was noticed, by the kind of file."""
     rows = [
@@ -37,5 +71,6 @@ def mutations() -> str:
 
 TABLES = {
     "dossier": dossier,
+    "forging": forging,
     "mutations": mutations,
 }

@@ -96,9 +96,10 @@ def robustness_bars() -> str:
         ),
     )
     for name, member, hit_rate in bars:
-        of = [s for a, s in attacks.items() if member(a) and s["within_5_points"]]
-        if not of:
-            rows.append((name, "p < 1e-6 in every run", "no thief within 5 points", ""))
+        of = [s for a, s in attacks.items() if member(a)]
+        if not any(s["within_5_points"] for s in of):
+            said = "no thief within 5 points" if of else "not run yet"
+            rows.append((name, "p < 1e-6 in every run", said, ""))
             continue
         runs, shown = sum(s["within_5_points"] for s in of), sum(s["shown_within"] for s in of)
         asked, said = "p < 1e-6 in every run", f"{shown} of {runs}"

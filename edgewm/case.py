@@ -10,6 +10,7 @@ the suspect. A record that says otherwise is refused, whoever signed it.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,8 @@ _LATER: Mapping[str, Any] = {
     "no_p_value": None,
     "tilt": None,
     "claim": None,
+    "triggers_sha256": None,
+    "artifact_sha256": None,
     "not_run": [],
     "adapters": [],
     "chains": [],
@@ -185,8 +188,11 @@ def _asking(record: Record) -> Asking:
     for name in ("flags", "adapters"):
         if not isinstance(verdict[name], list) or any(type(v) is not str for v in verdict[name]):
             raise _no_verdict(record, name)
+    for name in ("triggers_sha256", "artifact_sha256"):
+        if verdict[name] is not None and type(verdict[name]) is not str:
+            raise _no_verdict(record, name)
     log10_p = verdict["log10_p"]
-    if log10_p is not None and not (isinstance(log10_p, _NUMBER) and log10_p <= 0):
+    if log10_p is not None and not (isinstance(log10_p, _NUMBER) and -math.inf < log10_p <= 0):
         raise _no_verdict(record, "log10_p")
     follows = log10_p is not None and stats.owned(
         float(log10_p), alpha=verdict["alpha"], tests=verdict["tests"], stamped=verdict["stamped"]
@@ -229,7 +235,7 @@ def _claim_of(asking: Asking, records: Sequence[Record]) -> Record:
     """
     verdict = asking.verdict
     tilt = verdict["tilt"] or {}
-    marks = {verdict.get("triggers_sha256"), tilt.get("tilt_sha256")} - {None}
+    marks = {verdict["triggers_sha256"], tilt.get("tilt_sha256")} - {None}
     claims = [r for r in records if r.kind == "claim" and r.details["triggers_sha256"] in marks]
     grounds = verdict["claim"]
     if isinstance(grounds, dict):
@@ -277,6 +283,12 @@ _TOLD = {
 }
 
 
+def _of_another_mark(record: Record, claim: Record) -> bool:
+    if record.kind == "disclosure":
+        return bool(record.details["trigger_root"] != claim.details["trigger_root"])
+    return record.kind == "claim" and record is not claim
+
+
 def _events(
     checked: Audit, claim: Record, asking: Asking, seen: dt.datetime | None
 ) -> tuple[Event, ...]:
@@ -286,7 +298,7 @@ def _events(
         told = _TOLD.get(record.kind)
         if record is asking.record:
             told = f"The suspect was asked: {asking.name}"
-        elif told is None or (record.kind == "claim" and record is not claim):
+        elif told is None or _of_another_mark(record, claim):
             continue
         elif record.kind == "release":
             told = f"{told} to {record.details['to']}: {record.subjects[0].name}"

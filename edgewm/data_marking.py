@@ -131,10 +131,13 @@ def _check_samples(x: Array, y: Array, classes: int) -> None:
         raise BadInput(
             f"data: got x {x.dtype} {x.shape} and y {y.shape}, expected numbers (n, *shape) and (n,)"
         )
-    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+    if y.dtype.kind not in "iu" or y.min() < 0:
         raise BadInput(
-            f"data: got labels {y.dtype} from {y.min()} to {y.max()}, expected whole numbers from 0 "
-            f"to {classes - 1} (--classes)"
+            f"data: got labels {y.dtype} from {y.min()} to {y.max()}, expected whole numbers from 0 on"
+        )
+    if y.max() >= classes:
+        raise BadInput(
+            f"--classes: got {classes}, and labels up to {y.max()}, expected more classes"
         )
     if not np.isfinite(x).all():
         raise BadInput("data: got NaN or infinity in x, expected finite numbers only")

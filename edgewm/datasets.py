@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import os
 import struct
-import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadInput
+from .files import NO_ARRAYS
 
 KERAS_NAMES = ("cifar10", "cifar100", "fashion_mnist", "mnist")
 
@@ -166,7 +166,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
             if isinstance(found, np.ndarray):
                 return {"": found}
             return {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except NO_ARRAYS as error:
         why = getattr(error, "strerror", None) or "it holds something other than plain arrays"
         raise BadInput(f"--data: {path} cannot be read: {why}") from None
 

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import errno
 import os
+import zipfile
+import zlib
 from pathlib import Path
 
 from .errors import BadInput
+
+NO_ARRAYS = (
+    *(AttributeError, EOFError, MemoryError, OSError, RuntimeError, SyntaxError),
+    *(TypeError, ValueError, zipfile.BadZipFile, zlib.error),
+)
+"""What numpy.load raises for files that are no .npy or .npz of plain arrays, or damaged ones."""
 
 
 def write_new(path: Path, content: bytes, *, argument: str, mode: int = 0o644) -> None:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from . import targets
 from .content import of_bytes
+from .device_header import header
+from .device_mark import DeviceMark
 from .engine import make_engine, write_engine
 from .errors import BadInput, RuntimeUnavailable
 from .files import write_file
@@ -74,13 +76,21 @@ def boards() -> dict[str, MicrocontrollerBoard]:
     return {name: _board(name, facts) for name, facts in described.items()}
 
 
-def build_firmware(model: bytes, board: str, out: Path, *, optimise: str = "-O2") -> Firmware:
+def build_firmware(
+    model: bytes,
+    board: str,
+    out: Path,
+    *,
+    mark: DeviceMark | None = None,
+    optimise: str = "-O2",
+) -> Firmware:
     """Write a model as C into `out`, with firmware around it, and compile it to `out/firmware.elf`.
 
     Args:
         model: a full-int8 `.tflite`.
         board: a name of `boards()`.
         out: a folder, made where it is not there.
+        mark: that the board draws inputs of and tests itself for; without it both verbs say so.
         optimise: the compiler's level.
 
     Raises:
@@ -94,9 +104,18 @@ def build_firmware(model: bytes, board: str, out: Path, *, optimise: str = "-O2"
         raise RuntimeUnavailable(f"{_COMPILER} is not installed: {INSTALL}")
     facts, engine = known[board], make_engine(model)
     write_engine(engine, out)
-    sources = sorted(path for path in _folder().iterdir() if path.suffix in (".c", ".h"))
-    for path in sources:
+    folders = (
+        [_folder()]
+        if mark is None
+        else [_folder(), _folder().parent, _folder().parent / "self_test"]
+    )
+    sources = [
+        path for folder in folders for path in folder.iterdir() if path.suffix in (".c", ".h")
+    ]
+    for path in sorted(sources):
         write_file(out / path.name, path.read_bytes(), argument="--out")
+    if mark is not None:
+        write_file(out / "edgewm_device.h", header(mark).encode(), argument="--out", mode=0o600)
     write_file(out / "edgewm_firmware.h", _header(model, facts).encode(), argument="--out")
     program = out / "firmware.elf"
     _compile(facts, out, program, optimise)
@@ -117,9 +136,14 @@ def running(program: Path, board: str) -> Iterator[str]:
     """The port of an emulated board that runs a program, until the block ends.
 
     Raises:
-        BadInput: no such board.
+        BadInput: no such board, or no program.
         RuntimeUnavailable: the emulator is not installed or does not start.
     """
+    with program.open("rb") as file:
+        if file.read(4) != b"\x7fELF":
+            raise BadInput(
+                f"PROGRAM: {program} is no ELF file, expected what edgewm device build made"
+            )
     known = boards()
     if board not in known:
         raise BadInput(f"--board: got {board!r}, expected one of {', '.join(known)}")

@@ -10,6 +10,8 @@ _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def one_in(log10_p: float) -> str:
     """A probability as "one in ...", the number rounded down so that the words never overstate."""
+    if not math.isfinite(log10_p):
+        return "no number"
     decades = -log10_p
     if decades < _MILLION + 3:
         number = math.floor(10**decades * (1 + 1e-12))

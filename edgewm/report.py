@@ -128,7 +128,7 @@ def _commands(case: Case, names: Names) -> list[tuple[str, str]]:
     roots = [part for root in names.roots for part in ("--tsa-root", root)]
     ledger = ["--ledger", names.ledger]
     ask: list[str] = ["edgewm", "verify", suspect]
-    if verdict.get("triggers_sha256"):
+    if verdict["triggers_sha256"]:
         ask += ["--triggers", names.triggers]
     if verdict["tilt"]:
         ask += ["--tilt", names.tilt]

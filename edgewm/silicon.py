@@ -11,7 +11,6 @@ A folder of such recordings holds `inputs.npz` (`inputs`, int8 (n, *shape)) and 
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from .artifact import Tensor, read_model
 from .content import of_bytes
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
+from .files import NO_ARRAYS
 from .flatbuffer import NotFlatbuffer
 from .runtimes.begin import LOCAL_RUNTIMES, Begun
 from .tflite import read_tflite
@@ -233,6 +233,6 @@ def _array(path: Path, name: str) -> npt.NDArray[np.generic]:
             if name not in file.files:
                 raise BadInput(f"--silicon: {path} holds no array {name!r}")
             return np.asarray(file[name])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except NO_ARRAYS as error:
         why = getattr(error, "strerror", None) or "it is no .npz of plain arrays"
         raise BadInput(f"--silicon: {path} cannot be read: {why}") from None

@@ -64,6 +64,8 @@ class Weights:
     """Name of the first operator that reads it."""
     values: npt.NDArray[np.int8]
     """In the tensor's shape."""
+    offset: int = -1
+    """Where in the file its first byte stands; -1 for values that are in none."""
 
 
 def read_tflite(content: Content) -> Tflite:
@@ -152,7 +154,9 @@ def _weights(model: Tflite, tensor: Node, operator: str) -> Weights | None:
         return None
     values = np.frombuffer(raw, np.int8).reshape(shape)
     name = tensor.get("name", b"").decode("utf-8", "replace")
-    return Weights(name=name, operator=operator, values=values)
+    buffer = model.root["buffers"][tensor.get("buffer", 0)]
+    offset = buffer["offset"] if buffer.get("offset", 0) > 1 else buffer["data"].offset
+    return Weights(name=name, operator=operator, values=values, offset=offset)
 
 
 def stored_bytes(model: Tflite, tensor: Node) -> bytes:

@@ -33,7 +33,7 @@ from .runtimes.begin import Begun
 from .signed_evidence import SignedProcess, two_marks_log10_e, two_marks_log10_p
 from .signed_sum import bound_log10_p, fixed_log10_p, signed_sum
 from .suspect import begun_again, what_to_ask
-from .verdict import NotRun, RuntimeResult, TiltEvidence, TiltResult, Verdict, p_value
+from .verdict import NotRun, RuntimeResult, TiltEvidence, TiltResult, Verdict, p_value, printable
 
 if TYPE_CHECKING:
     from .adapters import Adapter
@@ -162,7 +162,7 @@ def _ask(
     tilt, engine = leaning.tilt, session.engine
     course = _Course(triggers=triggers, leaning=leaning, process=SignedProcess(cells=tilt.cells))
     labels = np.full(len(tilt.inputs), FAILED, np.int64)
-    queries, latency_ms, complete = 0, 0.0, 0
+    queries, latency_ms, complete, reason = 0, 0.0, 0, ""
     questions = tilt.questions(leaning.queries)
     steps = [[k] for k in range(tilt.cells)] if leaning.stops_early else [[*range(tilt.cells)]]
     for step in steps if not course.suffices else []:
@@ -170,6 +170,7 @@ def _ask(
         got = session.ask(chain.inputs[chosen])
         labels[chosen[: len(got.labels)]] = chain.meant(got.labels, tilt.classes)
         queries, latency_ms = queries + len(got.labels), latency_ms + got.latency_ms
+        reason = reason or printable(got.reason)
         ends = np.cumsum([len(questions[k]) for k in step])
         complete += int((ends <= len(got.labels)).sum())
         if len(got.labels) < len(chosen):
@@ -197,7 +198,7 @@ def _ask(
         log10_p_bound=bound_log10_p(scores, total) if whole else 0.0,
         latency_ms=latency_ms,
     )
-    return _together(result, triggers, course.log10_p(of_tilt)), result
+    return _together(result, triggers, course.log10_p(of_tilt), reason), result
 
 
 @dataclass(kw_only=True)
@@ -248,7 +249,9 @@ class _Course:
         )
 
 
-def _together(result: TiltResult, triggers: RuntimeResult | None, log10_p: float) -> RuntimeResult:
+def _together(
+    result: TiltResult, triggers: RuntimeResult | None, log10_p: float, reason: str
+) -> RuntimeResult:
     """The runtime's line in the verdict: all its queries, and p of both marks."""
     if triggers is not None:
         return replace(
@@ -257,6 +260,7 @@ def _together(result: TiltResult, triggers: RuntimeResult | None, log10_p: float
             failed=triggers.failed + result.failed,
             latency_ms=triggers.latency_ms + result.latency_ms,
             log10_p=log10_p,
+            reason=triggers.reason or reason,
         )
     return RuntimeResult(
         spelling=result.spelling,
@@ -270,6 +274,7 @@ def _together(result: TiltResult, triggers: RuntimeResult | None, log10_p: float
         failed=result.failed,
         log10_p=log10_p,
         latency_ms=result.latency_ms,
+        reason=reason,
     )
 
 
@@ -319,9 +324,10 @@ def _flags(
     if not leaning.stamped:
         flags.append("unstamped: owned needs p below alpha x 2^-64, and every group is asked")
     of_tilt = [result for _, result in results]
-    failed = max(result.failed for result in of_tilt)
-    if failed:
-        flags.append(f"{failed} natural inputs brought no label and add nothing")
+    both, worst = max(results, key=lambda pair: pair[1].failed)
+    if worst.failed:
+        why = f": {both.reason}" if both.reason else ""
+        flags.append(f"{worst.failed} natural inputs brought no label and add nothing{why}")
     short = any(result.cells_asked < leaning.tilt.cells for result in of_tilt)
     if short and not leaning.sequential:
         flags.append("not every natural input was answered: the fixed form shows nothing then")

@@ -25,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadInput
+from .files import NO_ARRAYS
 
 _PIECE_BYTES = 1 << 23
 _INPUTS, _LABELS = ("x_train", "x", "inputs"), ("y_train", "y", "labels")
-_MALFORMED = (OSError, ValueError, EOFError, KeyError, SyntaxError, zipfile.BadZipFile)
 Sample = tuple[bytes, bytes, bytes]
 """Its name, the SHA-256 of its bytes, and its label."""
 
@@ -201,7 +201,7 @@ class _Stored:
                         piece = np.frombuffer(piece, self.dtype).byteswap().tobytes()
                     for offset in range(0, wanted, row_bytes):
                         yield piece[offset : offset + row_bytes]
-        except _MALFORMED as error:
+        except (KeyError, *NO_ARRAYS) as error:
             raise _unreadable(self.path, error) from None
 
 
@@ -240,7 +240,7 @@ def _stored(path: Path) -> _Arrays:
         found = _Arrays(
             inputs=_array(path, inputs), labels=None if labels is None else _array(path, labels)
         )
-    except _MALFORMED as error:
+    except (KeyError, *NO_ARRAYS) as error:
         raise _unreadable(path, error) from None
     if found.labels is not None and found.labels.count != found.inputs.count:
         raise BadInput(

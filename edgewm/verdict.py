@@ -15,11 +15,19 @@ KEPT = "the answers are labels that the owner kept, not drawn by a key: a hit ra
 """Why a set with kept labels has no p-value."""
 
 
+_LONGEST_REASON = 300
+
+
 def p_value(log10_p: float) -> float:
     """The p-value as a float that is never below the true one."""
     if log10_p < -307:
         return 1e-307
     return min(1.0, math.nextafter(10.0**log10_p * (1 + 1e-12), 1.0))
+
+
+def printable(reason: str) -> str:
+    """One line of what a stranger's file or board made a runtime say, for a terminal and a record."""
+    return "".join(c for c in reason if c.isprintable())[:_LONGEST_REASON]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +50,8 @@ class RuntimeResult:
     """Wall time of the inferences alone."""
     log10_e: float = 0.0
     """The bet after the last group in the sequential form: what a second mark goes on from."""
+    reason: str = ""
+    """Why the first failed query brought no label, as its runtime says it; a flag of the verdict has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ from .fitting import flags as fitting_flags
 from .runtimes import FAILED, Engine, ModelFacts, Runtime, Session
 from .runtimes.begin import Begun
 from .suspect import what_to_ask
-from .verdict import KEPT, ChainResult, NotRun, RuntimeResult, Verdict, p_value
+from .verdict import KEPT, ChainResult, NotRun, RuntimeResult, Verdict, p_value, printable
 
 if TYPE_CHECKING:
     from .adapters import Adapter
@@ -319,8 +319,8 @@ def _hear(
             refused = isinstance(error, ModelRefused)
             not_run.append(NotRun(spelling=begun.spelling, reason=str(error), refused=refused))
             continue
-        heard.results.append([_result(begun, engine, heard.question, *part) for part in said])
-        heard.labels.append([labels for labels, _ in said])
+        heard.results.append([_result(begun, engine, heard.question, part) for part in said])
+        heard.labels.append([part.labels for part in said])
     if heard is None or not heard.results:
         reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
         kind = ModelRefused if any(n.refused for n in not_run) else BadInput
@@ -328,32 +328,42 @@ def _hear(
     return replace(heard, not_run=tuple(not_run))
 
 
-def _ask(session: Session, question: _Question, chain: Asked) -> tuple[Labels, float]:
-    """Labels in the order of asking, and the milliseconds the inferences took."""
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What one runtime said through one chain."""
+
+    labels: Labels
+    """In the order of asking."""
+    latency_ms: float
+    reason: str
+    """Why the first question that failed did."""
+
+
+def _ask(session: Session, question: _Question, chain: Asked) -> _Said:
+    """Every answer that is wanted."""
     triggers = question.triggers
     if not question.stops_early:
         got = session.ask(chain.inputs[question.queries])
-        return chain.meant(got.labels, triggers.classes), got.latency_ms
+        labels = chain.meant(got.labels, triggers.classes)
+        return _Said(labels=labels, latency_ms=got.latency_ms, reason=got.reason)
     process = EProcess(groups=triggers.groups)
     labels = np.empty(0, np.int64)
-    latency_ms = 0.0
+    latency_ms, reason = 0.0, ""
     for j in question.order:
         inputs = chain.inputs[triggers.group_ids == j]
         got = session.ask(inputs)
         labels = np.concatenate([labels, chain.meant(got.labels, triggers.classes)])
-        latency_ms += got.latency_ms
+        latency_ms, reason = latency_ms + got.latency_ms, reason or got.reason
         if len(got.labels) == 0:
             break  # a recording that holds no more
         process = process.after(int(question.outcomes(labels)[j]), int(triggers.allowed[j]))
         if len(got.labels) < len(inputs) or question.owned(process.log10_p):
             break
-    return labels, latency_ms
+    return _Said(labels=labels, latency_ms=latency_ms, reason=reason)
 
 
-def _result(
-    begun: Begun, engine: Engine, question: _Question, labels: Labels, latency_ms: float
-) -> RuntimeResult:
-    outcomes = question.outcomes(labels)
+def _result(begun: Begun, engine: Engine, question: _Question, said: _Said) -> RuntimeResult:
+    outcomes = question.outcomes(said.labels)
     return RuntimeResult(
         spelling=begun.spelling,
         name=engine.name,
@@ -362,11 +372,12 @@ def _result(
         groups_asked=int((outcomes != stats.Outcome.UNASKED).sum()),
         groups_hit=int((outcomes == stats.Outcome.HIT).sum()),
         groups_silent=int((outcomes == stats.Outcome.SILENT).sum()),
-        queries=len(labels),
-        failed=int((labels == FAILED).sum()),
+        queries=len(said.labels),
+        failed=int((said.labels == FAILED).sum()),
         log10_p=question.log10_p(outcomes),
-        latency_ms=latency_ms,
+        latency_ms=said.latency_ms,
         log10_e=question.log10_e(outcomes),
+        reason=printable(said.reason),
     )
 
 
@@ -391,8 +402,9 @@ def _flags(heard: _Heard, run: Run, best: int) -> tuple[str, ...]:
             f"tests x {question.triggers.groups}"
         )
     if any(result.failed for result in results):
-        failed = max(result.failed for result in results)
-        flags.append(f"{failed} queries failed and count as missed")
+        worst = max(results, key=lambda result: result.failed)
+        why = f": {worst.reason}" if worst.reason else ""
+        flags.append(f"{worst.failed} queries failed and count as missed{why}")
     incomplete = any(len(part) < len(question.queries) for part in labels)
     if incomplete and not question.stops_early:
         flags.append("not every group was answered; the others count as missed in the fixed form")

@@ -7,6 +7,7 @@ A layout is bytes in a line; two names for the same bytes are one layout, the fi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,13 @@ def layouts_of(weights: Weights) -> dict[str, Bytes]:
             known.add(content)
             found[name] = line
     return found
+
+
+def orders_of(weights: Weights) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """Name of each layout, and which weight (counted as stored) each of its bytes is; -1 for padding."""
+    numbers = np.arange(1, weights.values.size + 1).reshape(weights.values.shape)
+    for name, laid in _all(replace(weights, values=numbers)):
+        yield name, np.ascontiguousarray(laid).reshape(-1) - 1
 
 
 def _all(weights: Weights) -> Iterator[tuple[str, npt.NDArray[np.int8]]]:
@@ -86,10 +94,10 @@ def blocked(matrix: npt.NDArray[np.int8], rows: int, columns: int) -> npt.NDArra
 def padded(values: npt.NDArray[np.int8], multiple: int) -> npt.NDArray[np.int8]:
     """The last axis filled up with zeros to a multiple."""
     room = [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % multiple)]
-    return np.asarray(np.pad(values, room), np.int8)
+    return np.asarray(np.pad(values, room), values.dtype)
 
 
 def _matrix(values: npt.NDArray[np.int8], *, depthwise: bool) -> npt.NDArray[np.int8]:
     if depthwise:
         values = values[0].reshape(-1, values.shape[-1]).T
-    return np.asarray(values.reshape(len(values), -1), np.int8)
+    return values.reshape(len(values), -1)

@@ -116,7 +116,7 @@ def chromium(profile: Path, width: int = 1000, height: int = 1400) -> Iterator[P
 
     process = subprocess.Popen(
         [
-            "sh",
+            "bash",
             "-c",
             f'exec "$0" "$@" 3<&{to_read} 4>&{from_write}',  # where the pipes must be
             program,

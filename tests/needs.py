@@ -38,6 +38,7 @@ TOOLS = {
 PROGRAMS = {
     "apt-get": "a Debian or Ubuntu",
     "chromium": "apt-get install chromium",
+    "cmake": "apt-get install cmake",
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "cppcheck": "apt-get install cppcheck",
     "gcc": "apt-get install gcc libc6-dev",

@@ -37,9 +37,10 @@ engine_flash_bytes = 9000
 def test_every_number_has_an_origin(name: str):
     """On every target, a number or its absence says where it comes from, and nothing is a guess of zero."""
     cost = cost_on(name)
+    without_variables = ("checker_ram_bytes",)  # counted, and 0
     for figure, held in cost.figures().items():
         assert held.origin, figure
-        assert held.value is None or held.value > 0, figure
+        assert held.value is None or held.value > 0 or figure in without_variables, figure
     assert json.loads(json.dumps(cost.as_dict()))["fits"] is cost.fits is True
 
 

@@ -143,7 +143,7 @@ def test_any_shape_of_sample_is_marked(shape: tuple[int, ...], dtype: type):
         ({"share": 0.0}, "--share: got 0.0"),
         ({"groups": 40}, "name fewer groups"),
         ({"groups": 0}, "--groups: got 0 groups"),
-        ({"classes": 4}, "expected whole numbers from 0 to 3"),
+        ({"classes": 4}, "--classes: got 4, and labels up to"),
         ({"value_range": (1.0, 1.0)}, "--range: got 1.0 to 1.0"),
     ],
 )

@@ -219,3 +219,21 @@ def test_real_pictures_are_read():
     held = load_dataset("fashion_mnist")
     assert held.x_train.shape == (60_000, 28, 28, 1)
     assert np.bincount(held.y_test).tolist() == [1000] * 10
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_damaged_arrays_are_refused_in_one_line(save: Any, tmp_path: Path):
+    """Bytes changed in an .npz: it is read, or refused with the reason; the whole file is read."""
+    whole = tmp_path / "whole.npz"
+    save(whole, x=np.arange(60, dtype=np.float32).reshape(10, 6))
+    assert read_samples(str(whole))[0].shape == (10, 6)
+    content, refused = whole.read_bytes(), []
+    damaged = tmp_path / "damaged.npz"
+    for at in range(len(content)):
+        damaged.write_bytes(content[:at] + bytes([content[at] ^ 32]) + content[at + 1 :])
+        try:
+            read_samples(str(damaged))
+        except BadInput as error:
+            refused.append(str(error))
+    assert len(content) / 2 < len(refused) < len(content)
+    assert not any("\n" in reason for reason in refused)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgewm import spec
+from edgewm.content import of_bytes
+from edgewm.device_mark import make_device_mark, quantised
 from edgewm.errors import BadInput
 from edgewm.firmware import boards, build_firmware, running
 from edgewm.key import Key, load_key
-from edgewm.runtimes.board import Board
+from edgewm.runtimes.board import Board, Lost
+from edgewm.tflite import read_tflite
 from edgewm.triggers import load_triggers, recommitted
 from edgewm.verification import verify
 from tests import golden
@@ -82,8 +87,65 @@ def test_instructions_are_counted_the_same_twice(marked: Path) -> None:
     assert counts[0].stack_bytes == counts[1].stack_bytes < 2048
 
 
+def test_a_board_draws_the_inputs_of_a_seed_and_finds_its_mark(tmp_path: Path) -> None:
+    """What `edgewm seed` leaves on the board is what loading the input leaves; not so another number."""
+    mark = make_device_mark(golden.MARKED.read_bytes(), TRIGGERS, KEY)
+    program = build_firmware(golden.MARKED.read_bytes(), "an386", tmp_path, mark=mark).path
+    assert mark.seed is not None
+    (taken,) = read_tflite(of_bytes(golden.MARKED.read_bytes())).inputs
+    with running(program, "an386") as port, opened(port) as board:
+        for index in (0, 7, 63):
+            board.load(quantised(TRIGGERS.inputs[index], taken).tobytes())
+            loaded = board.infer().values
+            board.load(bytes(64))
+            board.draw(index, mark.seed)
+            assert board.infer().values == loaded
+            board.draw(index + 1, mark.seed)
+            assert board.infer().values != loaded
+        assert board.check() == (1, 7, 7, 0, 7)
+
+
+def test_a_board_that_is_not_marked_says_so(marked: Path, tmp_path: Path) -> None:
+    """`edgewm check` with stored inputs; the controls are the twin and another key."""
+    other = recommitted(TRIGGERS, OTHER)
+    for file, triggers, key, stored, said in (
+        (golden.MARKED, TRIGGERS, KEY, True, (1, 7, 7, 0, 7)),
+        (golden.UNMARKED, TRIGGERS, KEY, False, None),
+        (golden.MARKED, other, OTHER, True, None),
+    ):
+        model = file.read_bytes()
+        mark = make_device_mark(model, triggers, key, stored=stored)
+        program = build_firmware(model, "an386", tmp_path, mark=mark).path
+        with running(program, "an386") as port, opened(port) as board:
+            found = board.check()
+        assert found == (said or (0, 64, found[2], 0, 64))
+        assert found[2] < 20 or said
+    with running(marked, "an386") as port, opened(port) as board:
+        with pytest.raises(Lost, match="knows no mark"):
+            board.check()
+        board.greet()
+        with pytest.raises(Lost, match="makes no inputs"):
+            board.draw(0, bytes(32))
+
+
+@contextmanager
+def opened(port: str) -> Iterator[Board]:
+    import serial
+
+    with serial.serial_for_url(port, timeout=0.02) as line:
+        board = Board(line, 20.0)
+        board.greet()
+        yield board
+
+
 def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"--board: got 'uno', expected one of an385"):
         build_firmware(golden.MARKED.read_bytes(), "uno", tmp_path)
     with pytest.raises(BadInput):
         build_firmware(golden.KEY.read_bytes(), "an386", tmp_path)
+
+
+def test_what_is_no_program_is_refused() -> None:
+    """An emulator would run nothing for ever."""
+    with pytest.raises(BadInput, match="no ELF file"), running(golden.KEY, "an386"):
+        pass

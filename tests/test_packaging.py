@@ -77,6 +77,10 @@ def test_the_wheel_holds_the_package_and_the_targets(wheel: Path):
     inside = set(zipfile.ZipFile(wheel).namelist())
     for path in (TREE / "edgewm").rglob("*.py"):
         assert path.relative_to(TREE).as_posix() in inside
+    templates = [path.name for path in (TREE / "edgewm" / "templates").iterdir()]
+    assert templates
+    for name in templates:
+        assert f"edgewm/templates/{name}" in inside
     targets = [path.name for path in (TREE / "targets").glob("*.toml")]
     assert targets
     for name in targets:

@@ -13,9 +13,11 @@ import pytest
 
 from edgewm import odds, report
 from edgewm.case import Case, read_case
+from edgewm.claims import make_claim
 from edgewm.errors import BadInput, DoesNotCheck
 from edgewm.hearing import questions_of
 from edgewm.ledger import Ledger
+from edgewm.tilt import load_tilt
 from tests import golden
 from tests.browser import Page, chromium
 from tests.cases import Left, add, left, verified
@@ -157,6 +159,8 @@ def test_stamped_needs_a_stamp_that_is_older(owner: Left, tmp_path: Path):
         ({"runtimes": [{"runtime": "x"}]}, "version"),
         ({"flags": [7]}, "flags"),
         ({"log10_p": "small"}, "log10_p"),
+        ({"log10_p": 0.5}, "log10_p"),
+        ({"triggers_sha256": []}, "triggers_sha256"),
         ({"tests": True}, "tests"),
         ({"not_run": [{}]}, "runtime"),
         ({"tilt": 3}, "cells"),
@@ -214,6 +218,34 @@ def test_commands_repeat_the_verification(owner: Left):
         assert part in line
     assert f"--suspect-seen {owner.seen.isoformat()}" in line
     assert max(len(part) for text in told.values() for part in text.splitlines()[1:]) < 120
+
+
+def test_a_tilt_is_told_in_cells(tmp_path: Path):
+    """A verification of ordinary inputs alone: cells and z, no groups and no pictures."""
+    ledger, tilt = Ledger(folder=tmp_path / "records"), load_tilt(golden.TILT)
+    make_claim(ledger, KEY, tilt, scheme="lean", now=clock())
+    asked = {"runtime": "litert", "version": "2.3.0", "arithmetic": "xnnpack"}
+    verdict = {
+        **{"owned": False, "log10_p": -2.5, "alpha": 1e-6, "tests": 1, "stamped": False},
+        **{"groups": 0, "groups_asked": 0, "groups_hit": 0, "queries": 0, "sequential": False},
+        **{"runtimes": [], "flags": [], "triggers_sha256": None},
+        "tilt": {
+            **{"cells": tilt.cells, "tilt_sha256": tilt.sha256},
+            "runtimes": [
+                {**asked, "cells_asked": 7, "queries": 48, "failed": 0, "z": 2.6, "log10_p": -2.5}
+            ],
+        },
+    }
+    add(ledger, "verification", "clone.tflite", b"model", {"verdict": verdict})
+    case = read_case(ledger, trust=None, now=clock())
+    text = report.render(case, now=clock())
+    assert f"{tilt.cells} cells, each one of two directions" in text
+    assert '<td class="number">2.6</td><td class="number">one in 310</td>' in text
+    assert "groups of questions" not in text
+    command = report._commands(case, report.Names())[2][1]
+    assert command.startswith(
+        "edgewm verify clone.tflite --tilt tilt.npz --key owner.key --on litert"
+    )
 
 
 @pytest.mark.parametrize(

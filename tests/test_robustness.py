@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests import golden
 from tests.needs import needs
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -47,47 +48,36 @@ def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
 @pytest.mark.usefixtures("scripts")
 def test_a_cell_stands_beside_its_controls(monkeypatch: Any, tmp_path: Path) -> None:
     """On digits: the thief's file shows the key and no control does; the row says what a verdict says."""
-    import keras
     import robustness_cells
-    import robustness_victims
     from robustness_victims import Marks, Pair
 
-    from edgewm import Mark, export, verify
+    from edgewm import load_key, load_triggers, verify
     from edgewm.datasets import load_dataset
-    from edgewm.networks import small_cnn
-    from tests.marking import KEY, triggers
 
     held = load_dataset("digits")
-    x, y = held.x_train[:600], held.y_train[:600]
-    files = {}
-    with robustness_cells.converter() as converter:
-        for name in ("marked", "unmarked_twin", "independent"):
-            keras.utils.set_random_seed(len(name))
-            model = small_cnn(held.shape, 10)
-            marks = [Mark(triggers=triggers(), key=KEY, start=0)] if name == "marked" else []
-            model.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
-            model.fit(x, y, epochs=10, batch_size=16, verbose=0, callbacks=marks)
-            files[name] = export(model, x, converter=converter).model
-        asked = Marks(triggers=triggers(), key=KEY)
-        monkeypatch.setattr(robustness_cells, "marks_of", lambda pair: asked)
-        monkeypatch.setattr(robustness_cells, "marked_file", lambda *_: files["marked"])
-        controls = {n: f for n, f in files.items() if n != "marked"}
-        monkeypatch.setattr(robustness_cells, "control_files", lambda *_: controls)
-        monkeypatch.setattr(robustness_cells, "thiefs_samples", lambda cell: (x, y))
-        monkeypatch.setattr(robustness_cells, "prepare", lambda pair: None)
-        monkeypatch.setattr(robustness_cells, "CACHE", tmp_path)
-        pair = Pair(dataset="digits", scheme="default", seed=0)
-        cell = robustness_cells.Cell(pair=pair, attack="noise 5 %")
-        rows = json.loads(robustness_cells.run(cell).read_text(encoding="utf-8"))
-    thief, *innocents = rows
+    key, triggers = load_key(golden.KEY), load_triggers(golden.TRIGGERS)
+    marked, unmarked = (path.read_bytes() for path in (golden.MARKED, golden.UNMARKED))
+    asked = Marks(triggers=triggers, key=key)
+    for name, value in {
+        "marks_of": lambda pair: asked,
+        "marked_file": lambda *_: marked,
+        "control_files": lambda *_: {"unmarked_twin": unmarked, "independent": unmarked},
+        "thiefs_samples": lambda cell: (held.x_train, held.y_train),
+        "prepare": lambda pair: None,
+        "CACHE": tmp_path,
+    }.items():
+        monkeypatch.setattr(robustness_cells, name, value)
+    pair = Pair(dataset="digits", scheme="default", seed=0)
+    with robustness_cells.converter():
+        path = robustness_cells.run(robustness_cells.Cell(pair=pair, attack="noise 5 %"))
+    thief, *innocents = json.loads(path.read_text(encoding="utf-8"))
     assert thief["control"] is None
     assert [row["control"] for row in innocents] == ["wrong_key", "unmarked_twin", "independent"]
     assert thief["log10_p"] < -6 < min(row["log10_p"] for row in innocents)
     assert 0.5 < thief["thief_accuracy"] <= 1 >= thief["marked_accuracy"] > 0.5
-    verdict = verify(files["marked"], triggers=triggers(), key=KEY)
-    said = asked.judge(_labels(files["marked"], asked.inputs))
+    verdict = verify(marked, triggers=triggers, key=key)
+    said = asked.judge(_labels(marked, asked.inputs))
     assert (said.groups_hit, said.log10_p) == (verdict.worst.groups_hit, verdict.log10_p)
-    assert robustness_victims.SCHEMES[0] == "default"
 
 
 def _labels(file: bytes, inputs: Any) -> Any:

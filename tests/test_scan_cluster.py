@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from edgewm.errors import BadInput, RuntimeUnavailable
-from edgewm.scanning import pools
+from edgewm.scanning import cluster as cluster_module
+from edgewm.scanning.cluster import ClusterPool
 from edgewm.scanning.course import run
-from edgewm.scanning.pools import ClusterPool
 from edgewm.scanning.table import Table
 from tests import golden
 from tests.needs import needs
 from tests.runtimes import models
-from tests.test_scanning import MARKED, UNMARKED, planned, rows_of, varied
+from tests.test_scanning import MARKED, UNMARKED, planned, rows_of, scanned, varied
 
 pytestmark = [needs("dask"), needs("litert")]
 
@@ -86,7 +86,7 @@ def test_a_scheduler_without_workers_is_refused(cluster: Cluster, tmp_path: Path
     with pytest.raises(BadInput, match="has no workers, start some"):
         ClusterPool(cluster.address, **more)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pools, "CONNECT_S", 0.5)
+        patch.setattr(cluster_module, "CONNECT_S", 0.5)
         with pytest.raises(BadInput, match=r"tcp://127\.0\.0\.1:9 does not answer"):
             ClusterPool("tcp://127.0.0.1:9", **more)
 
@@ -100,7 +100,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(cluster: Cluster, tmp_path:
         (folder / f"{number:02}").write_bytes(varied(MARKED if owned else UNMARKED, number))
     for number in range(2):  # keep a worker busy when it is killed
         (folder / f"hang {number}").write_bytes(models.endless() + bytes(number))
-    plan = planned(folder, whole_files=True, timeout_s=2.0)
+    plan = planned(folder, whole_files=True, timeout_s=3.0)
     cluster.add_workers(2)
     pool, table = pool_of(cluster, plan), Table(tmp_path / "t.jsonl", plan)
     killed: list[int] = []
@@ -151,3 +151,28 @@ def test_what_the_workers_lack_is_said_at_once(cluster: Cluster, tmp_path: Path)
     (tmp_path / "s").mkdir()
     with pytest.raises(RuntimeUnavailable, match="cannot be started"):
         pool_of(cluster, planned(tmp_path / "s", on=("litert:python=/nowhere/python",)))
+
+
+def test_a_scheduler_that_is_lost_ends_the_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It is refused in one line that says how to go on; rows that were written stay, and it goes on."""
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 2.0)
+    folder = tmp_path / "suspects"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}").write_bytes(varied(UNMARKED, number))
+    (folder / "a hang").write_bytes(models.endless())
+    plan = planned(folder, whole_files=True, timeout_s=3.0)
+    lost, out = Cluster(tmp_path), tmp_path / "t.jsonl"
+    lost.add_workers(1)
+    pool, table = pool_of(lost, plan), Table(out, plan)
+    with pytest.raises(
+        BadInput, match="is gone; rows that were written stay, and the same command"
+    ):
+        run(plan, pool=pool, table=table, watch=lambda done, rows: lost.close())
+    pool.close()
+    table.close()
+    written = len(rows_of(out))
+    assert 0 < written < 7
+    summary, _ = scanned(plan, out)
+    assert summary.outcomes == {"not_shown": 6, "timed_out": 1}
+    assert summary.resumed == written

@@ -162,12 +162,12 @@ def hostile(suspects: Path) -> dict[str, str]:
 def test_whatever_a_suspect_does_is_an_outcome(suspects: Path, tmp_path: Path):
     """A hang, a flood of memory, operators and files that are none: each its row; the marked one is found."""
     expected = hostile(suspects)
-    plan = planned(suspects, whole_files=True, timeout_s=1.0)
+    plan = planned(suspects, whole_files=True, timeout_s=2.0)
     _, rows = scanned(plan, tmp_path / "t.jsonl")
     assert {row["seen"][0]: row["outcome"] for row in rows} == expected
     assert set(expected.values()) <= set(OUTCOMES)
     told = {row["seen"][0].rpartition("/")[2]: row["reason"] for row in rows}
-    assert "took longer than timeout_s=1" in told["endless"]
+    assert "took longer than timeout_s=2" in told["endless"]
     assert "more than memory_mib=1024" in told["enormous"]
     assert "takes inputs 5x5x1, the triggers are 8x8x1" in told["other shape"]
     assert not any("\n" in reason for reason in told.values())
@@ -294,6 +294,26 @@ def test_a_worker_that_is_lost_is_replaced(
     assert summary.outcomes == {"worker_lost": 12}
 
 
+@needs("litert")
+def test_names_of_strangers_stay_text(
+    suspects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A file that is named as a formula, with a line feed in it, is one cell of text in a CSV."""
+    monkeypatch.chdir(suspects)
+    name = '=HYPERLINK("x")\n.tflite'
+    Path(name).write_bytes(UNMARKED)
+    plan = planned(suspects)
+    plan.suspects[0].seen[:] = [name]
+    table = Table(tmp_path / "t.csv", plan)
+    pool = LocalPool(1, marks=plan.marks, orders=plan.orders, terms=plan.terms)
+    run(plan, pool=pool, table=table)
+    pool.close()
+    table.close()
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text()))
+    assert row["seen"] == '\'=HYPERLINK("x") .tflite'
+    assert float(row["log10_p"]) <= 0.0  # a number with a sign stays one
+
+
 SCAN = "from edgewm.cli import run; import sys; sys.exit(run(sys.argv[1:]))"
 
 
@@ -381,7 +401,7 @@ def test_a_table_of_another_scan_is_refused(suspects: Path, tmp_path: Path):
 @needs("litert")
 def test_mutated_models(suspects: Path, tmp_path: Path):
     """500 files with changed, cut, doubled and mixed bytes: the scan ends, every outcome has its name."""
-    from tests.runtimes.mutations import mutated
+    from tests.runtimes.mutated_models import mutated
 
     rng = np.random.default_rng(11)
     for number in range(500):

@@ -13,6 +13,7 @@ from edgewm.key import Key, save_key
 from edgewm.patterns import make_triggers
 from edgewm.sounds import quieter, through_half_rate, through_mu_law, wav_bytes, with_noise
 from edgewm.triggers import save_triggers
+from tests import golden
 from tests.cli.command import started
 
 SECOND = np.arange(16_000) / 16_000
@@ -73,3 +74,14 @@ def test_triggers_are_written_as_sounds(tmp_path: Path) -> None:
     done = started("triggers", "show", "picture.npz", "--wav", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert "expected sound" in done.stderr
+    done = started("triggers", "show", "sound.npz", "--wav", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "exists and is never overwritten" in done.stderr
+    done = started("triggers", "show", str(golden.TRIGGERS), "--wav", "flat", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "got inputs of 8x8x1, expected sound" in done.stderr
+    assert not (tmp_path / "flat").exists()
+    done = started(
+        "triggers", "show", "sound.npz", "--wav", "fast", "--rate", "9" * 11, cwd=tmp_path
+    )
+    assert done.returncode == 2

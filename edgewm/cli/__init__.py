@@ -9,7 +9,6 @@ not check), never a traceback for bad input.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import click
 
 from .. import __version__
 from ..errors import EdgewmError
+from .late import LateVerbs
 
 _VERBS = {
     "ask": ("asking", "Write the secret inputs to be asked elsewhere."),
@@ -43,31 +43,15 @@ _VERBS = {
     "scan": ("scanning", "Check every model in files against every mark."),
     "tilt": ("tilting", "Make, show or ask a mark without triggers."),
     "match": ("hunting", "Find your weights where no model is left."),
+    "trace": ("tracing", "Issue copies for recipients, and name whose copy leaked."),
     "triggers": ("secrets", "Make or show a set of secret inputs."),
     "verify": ("asking", "Ask a suspect and give a verdict with its error probability."),
 }
 
 
-class _Verbs(click.Group):
-    """A click group that imports a verb's module only when the verb is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
-            return None
-        module = importlib.import_module(f"edgewm.cli.{_VERBS[cmd_name][0]}")
-        named = "list_" if cmd_name == "list" else cmd_name.replace("-", "_")
-        command: click.Command = getattr(module, named)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in sorted(_VERBS.items())])
-
-
-@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LateVerbs, verbs=_VERBS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="edgewm")
 def edgewm() -> None:
     """Ownership watermarks for edge neural networks."""

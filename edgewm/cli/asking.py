@@ -77,8 +77,9 @@ def verify(
     """Ask SUSPECT the secret questions and give a verdict.
 
     With --tilt ordinary inputs are asked too, or alone: they tell a clone from an innocent model.
-    SUSPECT is a .tflite file, answers:file=A.npz (labels collected elsewhere, see edgewm ask) or
-    exec:command=... (a program that reads inputs and prints labels). Exit code 0: owned, 1: not shown.
+    SUSPECT is a .tflite file, an ONNX or .keras file or a SavedModel folder (--on onnxruntime, keras,
+    savedmodel), answers:file=A.npz (labels collected elsewhere, see edgewm ask) or exec:command=... (a
+    program that reads inputs and prints labels). Exit code 0: owned, 1: not shown.
 
     As a release gate (--min-hit-rate, --junit) it also exits with 1 when any runtime that was asked hits
     fewer groups than that share, or does not run the file.

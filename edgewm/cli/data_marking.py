@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,9 +98,11 @@ def mark_data(
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     import numpy as np
 
+    from ..files import NO_ARRAYS
+
     try:
         with np.load(path, allow_pickle=False) as held:
             return {name: held[name] for name in held.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except NO_ARRAYS as error:
         why = getattr(error, "strerror", None) or "it is no .npz of plain arrays"
         raise BadInput(f"DATA: {path} cannot be read: {why}") from None

@@ -149,7 +149,7 @@ def _questions(
         keys, order, argument = held.keys, held.opened, "--disclosure"
     else:
         return []
-    if held.sha256 != case.asking.verdict.get("triggers_sha256"):
+    if held.sha256 != case.asking.verdict["triggers_sha256"]:
         raise DoesNotCheck(
             f"{argument}: of the set {held.sha256[:16]}..., verification {case.asking.record.number} "
             f"asked {str(case.asking.verdict.get('triggers_sha256'))[:16]}..."
@@ -171,7 +171,7 @@ def _check_same(case: Case, model: bytes) -> None:
     import hashlib
 
     sha256 = hashlib.sha256(model).hexdigest()
-    named = case.asking.verdict.get("artifact_sha256")
+    named = case.asking.verdict["artifact_sha256"]
     if sha256 != named:
         raise DoesNotCheck(
             f"--suspect: sha256 {sha256[:16]}..., verification {case.asking.record.number} is about "

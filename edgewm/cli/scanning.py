@@ -15,44 +15,18 @@ import click
 
 from ..errors import BadInput
 from .hunting import watching
-from .proof import Proof, proof_options, run_after
-from .secrets import passphrase
+from .proof import Proof, proof_options
+from .scan_marks import SeveralValues, marks_of
 
 if TYPE_CHECKING:
-    from ..key import Key
     from ..scanning.course import Summary
-    from ..scanning.judging import Mark
     from ..scanning.plan import Plan
-    from ..tilt import Tilt
-    from ..triggers import Triggers
 
 _IN = click.Path(path_type=Path)
-_SEVERAL = ("-t", "--triggers", "--tilt", "-k", "--key")
 _SHOWN = 20
 
 
-class _SeveralValues(click.Command):
-    """``--triggers A B C`` is ``--triggers A --triggers B --triggers C``, up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        spread: list[str] = []
-        option, given = "", 0
-        for place, word in enumerate(args):
-            if word == "--":
-                spread += args[place:]
-                break
-            if word.startswith("-") and word != "-":
-                option, given = (word if word in _SEVERAL else ""), 0
-                spread.append(word)
-                continue
-            if option and given:
-                spread.append(option)
-            spread.append(word)
-            given += 1
-        return super().parse_args(ctx, spread)
-
-
-@click.command(cls=_SeveralValues)
+@click.command(cls=SeveralValues)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("-t", "--triggers", "triggers_paths", type=_IN, multiple=True, help="Trigger files.")
 @click.option("--tilt", "tilt_paths", type=_IN, multiple=True, help="Tilt files.")
@@ -78,7 +52,7 @@ class _SeveralValues(click.Command):
 )
 @click.option(
     "--timeout-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
     default=20.0,
     show_default=True,
     help="For opening a suspect, and for 64 questions.",
@@ -124,7 +98,7 @@ def scan(
     from ..scanning.asking import Orders
     from ..scanning.course import run
     from ..scanning.plan import Plan
-    from ..scanning.pools import ClusterPool, LocalPool, Pool
+    from ..scanning.pools import LocalPool, Pool
     from ..scanning.suspects import suspects_in
     from ..scanning.table import Table
 
@@ -140,7 +114,7 @@ def scan(
         )
     if proof.disclosure is not None:
         raise BadInput("--disclosure: a package is for one suspect, use edgewm verify")
-    marks, claims = _marks(triggers_paths, tilt_paths, key_paths, proof)
+    marks, claims = marks_of(triggers_paths, tilt_paths, key_paths, proof)
     orders = Orders(
         on=spelled(on),
         adapters="try" if try_adapters else adapters,
@@ -171,11 +145,12 @@ def scan(
     pool: Pool | None = None
     try:
         terms = plan.terms
-        pool = (
-            LocalPool(jobs or os.cpu_count() or 1, marks=marks, orders=orders, terms=terms)
-            if scheduler is None
-            else ClusterPool(scheduler, marks=marks, orders=orders, terms=terms)
-        )
+        if scheduler is None:
+            pool = LocalPool(jobs or os.cpu_count() or 1, marks=marks, orders=orders, terms=terms)
+        else:
+            from ..scanning.cluster import ClusterPool
+
+            pool = ClusterPool(scheduler, marks=marks, orders=orders, terms=terms)
         with _progress(visible=not as_json) as watch_rows:
             summary = run(plan, pool=pool, table=table, watch=watch_rows)
     except KeyboardInterrupt:
@@ -194,74 +169,18 @@ def scan(
     return 0 if table.owned else 1
 
 
-def _marks(
-    triggers_paths: tuple[Path, ...],
-    tilt_paths: tuple[Path, ...],
-    key_paths: tuple[Path, ...],
-    proof: Proof,
-) -> tuple[tuple[Mark, ...], int]:
-    """Every mark with the key that made it, and the claims in the ledger."""
-    from ..key import load_key
-    from ..scanning.judging import mark_of
-    from ..tilt import load_tilt
-    from ..triggers import Triggers, load_triggers
-    from ..verification import Run
-
-    if not triggers_paths and not tilt_paths:
-        raise BadInput("--triggers: got nothing, give trigger files (or tilt files by --tilt)")
-    if not key_paths:
-        raise BadInput("--key: got nothing, give the key file")
-    keys = [load_key(path, passphrase=passphrase) for path in key_paths]
-    marks: list[Mark] = []
-    claims = 1
-    held: Triggers | Tilt
-    for path, is_tilt in [(p, False) for p in triggers_paths] + [(p, True) for p in tilt_paths]:
-        held = load_tilt(path) if is_tilt else load_triggers(path)
-        key = _key_of(held, keys)
-        grounds = proof.grounds(held, key)
-        claims = max(claims, grounds.claims if grounds is not None else 1)
-        marks.append(
-            mark_of(
-                held,
-                key,
-                name=str(path),
-                run=run_after(grounds, Run(), held) if isinstance(held, Triggers) else Run(),
-                stamped=grounds is not None and grounds.stamp is not None,
-            )
-        )
-    if len({mark.questions.sha256 for mark in marks}) < len(marks):
-        raise BadInput("--triggers: got one mark twice, name each once")
-    return tuple(marks), claims
-
-
-def _key_of(held: Triggers | Tilt, keys: list[Key]) -> Key:
-    """The key that made a mark.
-
-    Raises:
-        BadInput: none of them did.
-    """
-    from ..tilt import Tilt
-
-    for place, key in enumerate(keys, 1):
-        try:
-            held.signs(key) if isinstance(held, Tilt) else held.answers(key)
-        except BadInput:
-            if place == len(keys):
-                raise
-            continue
-        return key
-    raise AssertionError
-
-
 def _check(plan: Plan, *, here: bool) -> None:
     """Refuse what would fail for every suspect, before the first.
 
     Raises:
         BadInput, RuntimeUnavailable: which.
     """
-    from .. import stats
+    from .. import spec, stats
     from ..tilt import Tilt
 
+    if plan.orders.adapters != "try":
+        for spelled in plan.orders.adapters:
+            spec.parse("adapters", spelled)
     terms = plan.terms
     stats.owned(0.0, alpha=terms.alpha, tests=terms.tests, stamped=False)
     parts = plan.orders.adapters == "try" and any(

@@ -135,7 +135,11 @@ def make(
     help="Write every input as a WAV file into a folder: for inputs that are sound, -1 to 1.",
 )
 @click.option(
-    "--rate", "rate_hz", type=click.IntRange(1), default=16_000, help="Samples a second of --wav."
+    "--rate",
+    "rate_hz",
+    type=click.IntRange(1, 768_000),
+    default=16_000,
+    help="Samples a second of --wav.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(
@@ -166,9 +170,12 @@ def show(
 
 
 def _write_sounds(held: Triggers, folder: Path, rate_hz: int) -> None:
-    from ..files import write_file
+    from ..files import write_new
     from ..sounds import wav_bytes
 
+    if sum(length > 1 for length in held.inputs.shape[1:]) > 1:
+        shape = "x".join(map(str, held.inputs.shape[1:]))
+        raise BadInput(f"--wav: got inputs of {shape}, expected sound: one axis of samples")
     if abs(held.inputs).max() > 1:
         raise BadInput(
             f"--wav: got inputs up to {abs(held.inputs).max():g}, expected sound from -1 to 1"
@@ -177,9 +184,14 @@ def _write_sounds(held: Triggers, folder: Path, rate_hz: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--wav: {folder} cannot be made: {error.strerror}") from None
-    for at, (group, sound) in enumerate(zip(held.group_ids, held.inputs, strict=True)):
-        name = f"group-{group:03d}-input-{at:04d}.wav"
-        write_file(folder / name, wav_bytes(sound, rate_hz), argument="--wav", mode=0o600)
+    files = [
+        folder / f"group-{group:03d}-input-{at:04d}.wav" for at, group in enumerate(held.group_ids)
+    ]
+    for file in files:
+        if file.exists():
+            raise BadInput(f"--wav: {file} exists and is never overwritten, name another folder")
+    for file, sound in zip(files, held.inputs, strict=True):
+        write_new(file, wav_bytes(sound, rate_hz), argument="--wav", mode=0o600)
 
 
 def passphrase() -> str:

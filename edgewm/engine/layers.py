@@ -21,7 +21,7 @@ _LARGEST_SHIFT = 30
 def convolution(operator: Operator) -> Step:
     """CONV_2D: one row of weights a channel of the output."""
     weights = operator.constant(1, "int8")
-    if weights.ndim != 4 or weights.shape[3] != operator.quantized(0).shape[-1]:
+    if weights.ndim != 4 or operator.quantized(0).shape[-1:] != weights.shape[3:]:
         raise operator.refuse(
             f"weights {weights.shape} for an input of {operator.quantized(0).shape}, "
             "expected as many input channels in both (no groups)"

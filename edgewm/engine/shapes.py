@@ -35,7 +35,10 @@ def pad(operator: Operator) -> Step:
         raise operator.refuse(f"shapes {source.shape} to {output.shape}, expected {grown}")
     value = output.zero_point
     if len(operator.inputs) > 2:
-        value = int(operator.constant(2, "int8").ravel()[0])
+        filling = operator.constant(2, "int8")
+        if filling.size != 1:
+            raise operator.refuse(f"a filling of shape {filling.shape}, expected one value")
+        value = int(filling.ravel()[0])
     missing = _AXES - rank
     fields = (
         array([1] * missing + list(source.shape), "int32"),

@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
+from ..files import NO_ARRAYS
 from ..hashing import H
 from . import Canvas, Drawing, Inputs, Labels
 from .pictures import as_input, decode, drawn, picture_shape, read_bytes
@@ -217,7 +216,7 @@ def _arrays(path: Path) -> tuple[npt.NDArray[Any], Labels | None]:
         raise BadInput(f"{_PATH}{path} cannot be read: {error.strerror or error}") from None
     except KeyError:
         raise BadInput(f"{_PATH}{path} holds no x, expected x and maybe y") from None
-    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error):
+    except NO_ARRAYS:
         raise BadInput(f"{_PATH}{path} cannot be read: it holds no plain arrays") from None
     if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray | None):
         raise BadInput(f"{_PATH}{path} cannot be read: it holds no plain arrays")

@@ -2,8 +2,10 @@
 
 An input is a waveform of whatever shape, its samples in C order. A third of it glides from one frequency to
 another, both drawn from the key in 1/256 steps between `low` and `high` (shares of the sampling rate),
-under a sine window, so that the thirds join without a click. Inputs of one group differ in phase and begin up
-to a twentieth of the sound later: a group is a melody, and a model shall know it however it is played.
+under a sine window, so that the thirds join without a click. No room is silent, and the logarithm in a
+front end makes much of silence, so keyed noise lies under the melody. Inputs of one group differ in phase,
+loudness and noise, and begin up to a twentieth of the sound later: a model shall know a melody however it is
+played.
 """
 
 from __future__ import annotations
@@ -26,8 +28,12 @@ _LATEST = 0.05
 class Tone:
     """Melodies of three chirps."""
 
-    level: float = 0.3
-    """Amplitude, as a share of the whole range."""
+    level: float = 0.4
+    """Largest amplitude, as a share of the whole range."""
+    quietest: float = 0.4
+    """Amplitude of the quietest input, as a share of `level`."""
+    noise: float = 0.04
+    """Deviation of the loudest noise, as a share of the whole range."""
     low: float = 0.02
     high: float = 0.22
     """Lowest and highest frequency as shares of the sampling rate: 320 to 3,520 Hz at 16 kHz."""
@@ -38,6 +44,11 @@ class Tone:
             raise BadInput(
                 f"tone: got level={self.level:g}, low={self.low:g}, high={self.high:g}, "
                 "expected 0 < level <= 1 and 0 < low < high <= 0.5"
+            )
+        if not 0 < self.quietest <= 1 or not 0 <= self.noise <= 0.2:
+            raise BadInput(
+                f"tone: got quietest={self.quietest:g}, noise={self.noise:g}, "
+                "expected 0 < quietest <= 1 and 0 <= noise <= 0.2"
             )
         if not 1 <= self.inputs_per_group <= 1024:
             raise BadInput(
@@ -52,21 +63,31 @@ class Tone:
         for group in range(canvas.groups):
             notes = np.frombuffer(SHAKE(2 * _GLIDES, "tone", canvas.seed, group), np.uint8)
             for player in range(self.inputs_per_group):
-                begin = SHAKE(2, "tone player", canvas.seed, group, player)
-                inputs.append(self._melody(notes, begin, samples))
+                drawn = SHAKE(4 + 2 * samples, "tone player", canvas.seed, group, player)
+                inputs.append(self._played(notes, drawn, samples))
         sound = np.stack(inputs).reshape(-1, *canvas.shape)
         ids = np.arange(len(inputs), dtype=np.int32) // self.inputs_per_group
         return Drawing(
             inputs=(middle + half * sound).astype(np.float32), group_ids=ids.astype(np.int32)
         )
 
-    def _melody(
-        self, notes: npt.NDArray[np.uint8], begin: bytes, samples: int
+    def _played(
+        self, notes: npt.NDArray[np.uint8], drawn: bytes, samples: int
     ) -> npt.NDArray[np.float64]:
-        """Samples from -level to level."""
+        """Samples from -1 to 1; `drawn` says how late, in which phase, how loud, and is the noise."""
+        late, phase, loud, noisy = (byte / 255 for byte in drawn[:4])
+        melody = self._melody(notes, samples, int(late * _LATEST * samples), 2 * math.pi * phase)
+        melody *= self.level * (self.quietest + loud * (1 - self.quietest))
+        pairs = np.frombuffer(drawn[4:], np.uint8).reshape(2, samples).astype(np.float64)
+        noise = (pairs[0] + pairs[1] / 256 - 127.998) / 74  # even, of deviation 1
+        sound: npt.NDArray[np.float64] = melody + self.noise * noisy * noise
+        return np.clip(sound, -1.0, 1.0)
+
+    def _melody(
+        self, notes: npt.NDArray[np.uint8], samples: int, late: int, phase: float
+    ) -> npt.NDArray[np.float64]:
+        """Samples from -1 to 1, the first `late` of them silent."""
         shares = self.low + notes / 255 * (self.high - self.low)
-        late = int(begin[0] / 255 * _LATEST * samples)
-        phase = begin[1] / 256 * 2 * math.pi
         glides = []
         for part in range(_GLIDES):
             length = (part + 1) * (samples - late) // _GLIDES - part * (samples - late) // _GLIDES
@@ -76,5 +97,5 @@ class Tone:
             glides.append(
                 np.sin(2 * math.pi * turns + phase) * np.sin(math.pi * at / max(length, 1))
             )
-        melody: npt.NDArray[np.float64] = np.concatenate([np.zeros(late), *glides]) * self.level
+        melody: npt.NDArray[np.float64] = np.concatenate([np.zeros(late), *glides])
         return melody

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
+from ..files import NO_ARRAYS
 from . import FAILED, Answers, Engine
 
 if TYPE_CHECKING:
@@ -111,13 +112,11 @@ class _Recording:
 
 
 def _read_npz(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32] | None]:
-    import zipfile
-
     try:
         with np.load(path, allow_pickle=False) as file:
             labels = file["labels"]
             inputs = file["inputs"].astype(np.float32) if "inputs" in file.files else None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (KeyError, *NO_ARRAYS):
         raise BadInput(
             f"answers: {path} is not an .npz with labels (q,) and maybe inputs"
         ) from None

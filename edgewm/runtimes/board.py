@@ -7,6 +7,9 @@ Every command ends with "%", and every reply with a line "m-ready". A board cuts
 so a `db` line carries 38 bytes; it takes ten warm-ups unless it is told 0. It may be reset, lose lines or
 fall silent at any time: each ends one question with its reason, and none lets a caller wait longer than
 `timeout_s` for a reply. What a line holds beyond that is noise of the board and is passed over.
+
+Two things the public firmware does not survive are never sent: a command without a word (its parser reads
+from address 0), and bytes for a load that it did not accept (it writes them past its buffer).
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ from typing import Any
 
 LINE_BYTES = 38
 """Bytes of input in one `db` line: "db " and two digits each, below 80 characters."""
-_READY, _LOADED = "m-ready", "m-load-done"
+_READY, _LOADED, _INFERRED = "m-ready", "m-load-done", "m-infer-done"
 _RESULTS = re.compile(r"m-results-\[([^\]]*)\]")
 _LAP = re.compile(r"m-lap-us-(\d+)")
+_CHECKED = re.compile(r"m-edgewm-check-\[(\d+(?:,\d+){4})\]")
 _COUNTED = re.compile(r"m-edgewm-\[(\d+),(\d+),(\d+),(\d+)\]")
 _NAME = re.compile(r"m-name-(.*)")
 _STARTED = ("m-init-done", "m-timestamp-mode")
@@ -75,7 +79,8 @@ class Board:
         Raises:
             Lost: no reply.
         """
-        self._write(b"%")  # ends whatever half of a command the board may hold
+        # ends whatever half of a command the board may hold; its reply is none to "name", however late
+        self._write(b"timestamp%")
         quiet = time.monotonic() + _QUIET_S
         latest = time.monotonic() + min(1.0, self._timeout_s)
         while time.monotonic() < min(quiet, latest):
@@ -98,7 +103,10 @@ class Board:
         Raises:
             Lost: no reply, an error of the board, or a buffer of another size.
         """
-        self._command(f"db load {len(content)}")
+        said = self._command(f"db load {len(content)}")
+        if not any(f"Expecting {len(content)} bytes" in text for text in said):
+            why = f": {said[-1][:120]!r}" if said else ""
+            raise Lost(f"the board did not accept {len(content)} bytes{why}")
         done = False
         for at in range(0, len(content), LINE_BYTES):
             part = content[at : at + LINE_BYTES]
@@ -122,10 +130,35 @@ class Board:
         laps = [int(found[1]) for text in lines if (found := _LAP.search(text))]
         if len(laps) == 2 and laps[1] >= laps[0]:
             spent_ms = (laps[1] - laps[0]) / 1000
-        results = [found[1] for text in lines if (found := _RESULTS.search(text))]
+        results = _results_in(lines)
+        if not results and _INFERRED in lines:
+            results = _results_in(self._command("results"))
         if len(results) != 1:
             raise Lost("the board gave no results")
         return Inferred(values=_numbers(results[0]), latency_ms=spent_ms)
+
+    def draw(self, index: int, seed: bytes) -> None:
+        """Have the board draw input number `index` of a 32-byte seed by itself.
+
+        Raises:
+            Lost: no reply, or firmware that does not draw inputs.
+        """
+        if _LOADED not in self._command(f"edgewm seed {index} {seed.hex()}"):
+            raise Lost("the board did not say that it drew an input")
+
+    def check(self) -> tuple[int, ...]:
+        """Have the board look for the mark it was built with: owned, groups, hits, silent, inferences.
+
+        What a board says of itself is a self-test and no evidence.
+
+        Raises:
+            Lost: no reply, or firmware that knows no mark.
+        """
+        for text in self._command("edgewm check"):
+            found = _CHECKED.search(text)
+            if found:
+                return tuple(map(int, found[1].split(",")))
+        raise Lost("the board did not say what it found")
 
     def counted(self) -> Counted:
         """What the firmware counted.
@@ -187,6 +220,10 @@ class Board:
             self._line.write(content)
         except OSError as error:
             raise Lost(f"the line broke: {_first_line(error)}") from None
+
+
+def _results_in(lines: list[str]) -> list[str]:
+    return [found[1] for text in lines if (found := _RESULTS.search(text))]
 
 
 def _numbers(text: str) -> tuple[float, ...]:

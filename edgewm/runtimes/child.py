@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CPU_LIMIT_S = 24 * 3600
 """A backstop for a worker whose parent was killed: the parent's own limits are far lower."""
+_LONGEST_S = 24 * 3600
 _DYNAMIC = "does not run the format dynamic (float activations, int8 weights), export int8"
 _FLOAT16 = "does not run the format float16 (weights stored as float16), export int8"
 _NOT_ON_TFLM = (
@@ -90,15 +91,16 @@ def start(
         nursery: where to take the worker from, which has imported the interpreter before.
 
     Raises:
-        BadInput: a limit that is not positive.
+        BadInput: a limit that is not positive, or longer than a day.
         RuntimeUnavailable: `python` or the program of `place` cannot be started.
     """
     here = place or Place(
         name=engine, command=early.local(python or sys.executable), install=INSTALL[engine]
     )
-    if memory_mib < 1 or not timeout_s > 0:
+    if memory_mib < 1 or not 0 < timeout_s <= _LONGEST_S:
         raise BadInput(
-            f"{here.name}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0"
+            f"{here.name}: got memory_mib={memory_mib}, timeout_s={timeout_s}, expected > 0, "
+            f"and at most {_LONGEST_S:,} seconds"
         )
     request: dict[str, Any] = {"op": "start", "engine": engine, "options": options}
     request |= {"memory_mib": memory_mib, "cpu_s": CPU_LIMIT_S}
@@ -186,6 +188,7 @@ class Child:
             self.version = f"{self._engine} {self.version}, {machine}, {self._place.told}"
         self._numpy_version = clean(reply.get("numpy"))
         self.isolation = tuple(clean(text) for text in list(reply.get("isolation", []))[:16])
+        self._process.said()  # what an import prints is no reason for what happens later
         self._ready = True
 
     def arithmetic(self) -> str:
@@ -266,7 +269,7 @@ class Child:
                 outputs=tuple(_tensor(entry) for entry in reply["outputs"]),
                 **sizes,
             )
-            return facts, unsuitable(facts, self._name)
+            return facts, unsuitable(facts, self._name if self._name in INSTALL else "")
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
 
@@ -308,6 +311,23 @@ class Child:
         reply, _ = self._process.receive()
         self._raise_error(reply)
         return {clean(name): bool(can) for name, can in reply.items()}
+
+    def moments(self, inputs: npt.NDArray[np.float32]) -> dict[str, list[float]]:
+        """Mean square of each input channel of every layer with weights, by the weights' name.
+
+        For an interpreter started with the option keep_activations, on the owner's own file.
+
+        Raises:
+            ModelRefused: the worker crashed, passed a limit or does not keep activations.
+        """
+        import numpy as np
+
+        values = np.ascontiguousarray(inputs, np.dtype("<f4"))
+        header = {"op": "moments", "dtype": "<f4", "shape": list(values.shape)}
+        self._process.send(header, values.tobytes())
+        reply, _ = self._process.receive()
+        self._raise_error(reply)
+        return {str(name): [float(x) for x in row] for name, row in reply["moments"].items()}
 
     def close(self) -> None:
         """Kill the worker; harmless when done already."""

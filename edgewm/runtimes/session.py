@@ -31,7 +31,10 @@ _SAME_ROWS = 8
 
 
 def unsuitable(facts: ModelFacts, engine: str) -> str:
-    """Why a model cannot be asked one input at a time for one output; empty when it can."""
+    """Why a model cannot be asked one input at a time for one output; empty when it can.
+
+    `engine` is the runtime that can be told which of several tensors to ask; empty for one that cannot.
+    """
     for word, tensors in (("input", facts.inputs), ("output", facts.outputs)):
         if len(tensors) != 1:
             number = {0: "no", 2: "two", 3: "three"}.get(len(tensors), str(len(tensors)))
@@ -45,7 +48,7 @@ def unsuitable(facts: ModelFacts, engine: str) -> str:
 
 def _naming(word: str, tensors: tuple[Tensor, ...], engine: str) -> str:
     """How to choose one of several tensors, by what they are and never by what they answer."""
-    if not tensors:
+    if not tensors or not engine:
         return ""
     listed = ", ".join(f"{k} is {_times(one.shape)}" for k, one in enumerate(tensors[:8]))
     what = (

@@ -33,6 +33,8 @@ class Lite:
         if resolver is not None:
             chosen = getattr(self._module.OpResolverType, resolver)
             self._arguments["experimental_op_resolver_type"] = chosen
+        if options.get("keep_activations"):
+            self._arguments["experimental_preserve_all_tensors"] = True
         self.facts: dict[str, Any] = {}
         self._interpreter: Any = None
 
@@ -69,6 +71,27 @@ class Lite:
             return [interpreter.get_tensor(index) for index in self._outputs]
 
         return self._asked.ask(sample, infer)
+
+    def moments(self, samples: Any) -> dict[str, list[float]]:
+        """Mean square of each input channel of every layer with weights; needs keep_activations."""
+        import numpy as np
+
+        sums: dict[str, Any] = {}
+        for sample in samples:
+            self.ask(sample[None])
+            held = self._interpreter
+            details = {detail["index"]: detail for detail in held.get_tensor_details()}
+            for operator in held._get_ops_details():
+                pair = [int(index) for index in operator["inputs"]][:2]
+                if len(pair) < 2 or min(pair) < 0:
+                    continue
+                values = held.get_tensor(pair[0]).astype(np.float64)
+                if values.ndim:
+                    values -= details[pair[0]]["quantization"][1]
+                    square = (values**2).reshape(-1, values.shape[-1]).mean(axis=0)
+                    name = details[pair[1]]["name"]
+                    sums[name] = sums.get(name, 0.0) + square
+        return {name: (total / len(samples)).tolist() for name, total in sums.items()}
 
     def _started(self, model: bytes) -> Any:
         """An interpreter with its tensors."""

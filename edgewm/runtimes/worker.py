@@ -12,6 +12,7 @@ sandbox.py, asked.py and *_engines.py travel with it. Requests and replies are f
                                                                  arena_persistent_bytes}
     run     {dtype, shape: [n, ...]} + float32 bytes         -> {dtype, shape, failed, reason,
                                                                  latency_ms} + rows
+    moments {dtype, shape: [n, ...]} + float32 bytes         -> {moments: {weights' name: [mean squares]}}
     trial   {memory_mib}                                     -> {what it could be tried to do: whether it can}
 
 A reply may be {error: unavailable | refused | memory | failed, text}. What interpreters print from C++ on
@@ -221,11 +222,13 @@ def _answer(
         return engine.open(header.get("path") or bytes(payload), header.get("choice", {})), b""
     if header["op"] == "trial":
         return _neighbour("sandbox").trial(header["memory_mib"]), b""
-    if header["op"] == "run":
+    if header["op"] in ("run", "moments"):
         import numpy as np
 
         inputs = np.frombuffer(payload, np.dtype(header["dtype"])).reshape(header["shape"])
-        return _run(engine, inputs)
+        if header["op"] == "run":
+            return _run(engine, inputs)
+        return {"moments": engine.moments(_to_tensor(inputs, engine.facts["inputs"][0]))}, b""
     raise ValueError(f"unknown request {header['op']!r}")
 
 

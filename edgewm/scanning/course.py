@@ -14,6 +14,9 @@ from .pools import Pool, Rows
 from .suspects import Suspect
 from .table import Table
 
+_LOOK_S = 1.0
+"""How often to look whether anything can still come back."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
@@ -67,10 +70,10 @@ def run(
             continue
         flying[pool.submit(model, missing, suspect.format)] = (suspect, missing, time.monotonic())
         while len(flying) >= pool.width:
-            _land(flying, plan, table)
+            _land(flying, plan, table, pool)
             watch(len(table.done), plan.rows)
     while flying:
-        _land(flying, plan, table)
+        _land(flying, plan, table, pool)
         watch(len(table.done), plan.rows)
     return Summary(
         plan=plan.digest,
@@ -86,10 +89,16 @@ def run(
 
 
 def _land(
-    flying: dict[Future[Rows], tuple[Suspect, list[int], float]], plan: Plan, table: Table
+    flying: dict[Future[Rows], tuple[Suspect, list[int], float]],
+    plan: Plan,
+    table: Table,
+    pool: Pool,
 ) -> None:
     """Wait for some suspect's answers and write its rows."""
-    for done in wait(flying, return_when=FIRST_COMPLETED).done:
+    landed = wait(flying, timeout=_LOOK_S, return_when=FIRST_COMPLETED).done
+    if not landed:
+        pool.check()
+    for done in landed:
         suspect, places, since = flying.pop(done)
         seconds = round(time.monotonic() - since, 3)
         table.append(

@@ -39,8 +39,6 @@ OUTCOMES = {
     "worker_lost": "three workers in a row ended while they asked it",
 }
 """Every outcome that a row can have."""
-ASKED = ("owned", "not_shown")
-"""Outcomes of suspects that answered."""
 
 
 @dataclass(frozen=True, kw_only=True)

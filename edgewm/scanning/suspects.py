@@ -69,6 +69,7 @@ def suspects_in(
         BadInput: a path that cannot be read, or the folder cannot be written.
     """
     known: dict[str, Suspect] = {}
+    told: set[tuple[str, str]] = set()
     found = (
         _files(paths, watch)
         if whole_files
@@ -87,7 +88,8 @@ def suspects_in(
                 place=_place(item, folder),
             )
         where = item.path + (f" at {item.offset}" if item.offset else "")
-        if where not in suspect.seen:
+        if (item.sha256, where) not in told:
+            told.add((item.sha256, where))
             suspect.seen.append(where)
     return list(known.values())
 

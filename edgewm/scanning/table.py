@@ -164,7 +164,12 @@ class Table:
 
 def _csv_line(cells: Sequence[Any]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(
-        ["" if c is None else str(c).replace("\n", " ").replace("\r", " ") for c in cells]
-    )
+    csv.writer(buffer, lineterminator="\n").writerow([_cell(cell) for cell in cells])
     return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """On one line, and never a formula to a spreadsheet: a stranger chose the names of files."""
+    text = "" if value is None else str(value).replace("\n", " ").replace("\r", " ")
+    formula = isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t")
+    return f"'{text}" if formula else text

@@ -40,3 +40,39 @@ def test_models_that_cannot_be_written_are_refused(cli):
     assert not Path("c").exists()
     assert "--out" in refused(cli("device", "engine", MARKED, "-o", "k"))
     assert "--out" in refused(cli("device", "engine", str(golden.MARKED), "-o", "k/c"))
+
+
+def test_a_mark_is_exported_for_the_device_and_its_flash_is_told(cli):
+    """Seeded and stored; a second run writes the same bytes; the header is its owner's alone."""
+    given = ("device", "export", MARKED, "-t", str(golden.TRIGGERS), "-k", str(golden.KEY))
+    code, out, err = cli(*given, "-o", "edgewm_device.h")
+    assert (code, err) == (0, "")
+    assert "64 groups, 758 bytes of flash with the inputs' seed; secret" in out
+    header = Path("edgewm_device.h")
+    assert header.stat().st_mode & 0o777 == 0o600
+    assert header.read_text().startswith("/* Flash: 758 bytes, with inputs drawn on the device")
+    first = header.read_bytes()
+    told = printed_json(cli(*given, "-o", "edgewm_device.h", "--json"))
+    assert header.read_bytes() == first
+    assert told["flash_bytes"] == 758
+    stored = printed_json(cli(*given, "-o", "stored.h", "--stored", "--json"))
+    assert stored["flash_bytes"] == 758 - 32 + 64 * 64
+    assert "stored" in Path("stored.h").read_text().splitlines()[0]
+
+
+def test_marks_that_cannot_be_exported_are_refused(cli):
+    """Another key, another model's shape, a float model, an alpha that is none."""
+    given = ("-t", str(golden.TRIGGERS), "-o", "d.h")
+    Path("float.tflite").write_bytes(dense(np.ones((3, 4)), np.ones(3)))
+    owner = ("-k", str(golden.KEY))
+    assert "convert with full int8" in refused(
+        cli("device", "export", "float.tflite", *given, *owner)
+    )
+    assert "expected a probability" in refused(
+        cli("device", "export", MARKED, *given, *owner, "--alpha", "2")
+    )
+    assert cli("keygen", "--out", "other.key")[0] == 0
+    assert "did not make these triggers" in refused(
+        cli("device", "export", MARKED, *given, "-k", "other.key")
+    )
+    assert not Path("d.h").exists()

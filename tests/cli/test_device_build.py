@@ -18,3 +18,5 @@ def test_firmware_is_built_and_what_it_takes_is_said(cli, tmp_path: Path) -> Non
     assert Path(facts["path"]).is_file()
     assert facts["bss_bytes"] > facts["arena_bytes"] > 0
     assert "expected one of an385" in refused(cli(*building, "--board", "uno"))
+    alone = refused(cli(*building, "--board", "an385", "-t", str(golden.TRIGGERS)))
+    assert "give --triggers and --key together" in alone

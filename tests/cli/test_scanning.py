@@ -97,6 +97,8 @@ def test_one_mark_goes_on_where_it_was(cli, apps):
         (("apps", "-t", "t.npz", "-k", "k", "--alpha", "2"), "alpha"),
         (("apps", "-t", "t.npz", "-k", "k", "--tests", "0"), "tests"),
         (("apps", "-t", "t.npz", "-k", "k", "--on", "nothing"), "runtimes: got 'nothing'"),
+        (("apps", "-t", "t.npz", "-k", "k", "--adapter", "nothing"), "adapters: got 'nothing'"),
+        (("apps", "-t", "t.npz", "-k", "k", "--timeout-s", "1e300"), "--timeout-s"),
         (("apps", "-t", "t.npz", "-k", "k", "--on", "exec:command=x"), "use edgewm verify"),
         (("apps", "-t", "t.npz", "-k", "k", "--out", "t.txt"), "--out: got t.txt"),
         (("apps", "-t", "t.npz", "-k", "k", "--scheduler", "tcp://x:1", "--jobs", "2"), "--jobs"),
@@ -118,7 +120,13 @@ def test_interrupted_scan_says_how_to_go_on(apps):
         Path(f"apps/{number}").write_bytes(models.endless() + bytes(number))
     line = [*EDGEWM, "scan", "apps", MARKED, UNMARKED, "-t", "t.npz", "-k", "k", "--whole-files"]
     line += ["--jobs", "1"]
-    started = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 60
     while not Path("scan.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -93,6 +93,7 @@ REFUSED = {
     "activation": (_changed("conv 3x3", 0, fusedActivationFunction=4), r"activation 4"),
     "multiplier": (_changed("depthwise", 0, depthMultiplier=2), r"multiplier 2 with weights"),
     "groups": (_tensor("conv 3x3", 0, shape=_shape(1, 6, 5, 8)), r"no groups"),
+    "no axes": (_tensor("conv 3x3", 0, shape=_shape()), r"for an input of \(\)"),
     "axes apart": (_stored("mean pictures", 1, _shape(1, 3)), r"neighbouring"),
     "axis outside": (_stored("mean of time", 1, _shape(5)), r"axes \[5\]"),
     "pad below 0": (_stored("pad two axes", 1, _shape(1, -1, 0, 0)), r"none below 0"),

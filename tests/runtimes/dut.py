@@ -1,14 +1,17 @@
 """A device under test on a pty: MLPerf Tiny's verbs as its reference firmware answers them, and its faults.
 
-It lives in a thread and answers real bytes over a real terminal line. Its network is any function from
-input bytes to a row of numbers.
+It lives in a thread and answers real bytes over a real terminal line, or a socket. Its network is any
+function from input bytes to a row of numbers. What crashes the public firmware, it does not survive either:
+a command without a word, and bytes for a load that it refused.
 """
 
 from __future__ import annotations
 
 import os
 import pty
+import socket
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +23,7 @@ _LONGEST_COMMAND = 80
 
 @dataclass
 class Device:
-    """One board; `faults` maps the number of an inference (from 0) to what goes wrong in it."""
+    """One board; `faults` maps the number of a question (from 0, each try) to what goes wrong in it."""
 
     network: Network
     input_bytes: int
@@ -31,26 +34,32 @@ class Device:
 
     def __post_init__(self) -> None:
         self._buffer, self._wanted, self._count = bytearray(), 0, 0
-        self._clock_us = 1000
+        self._clock_us, self._held = 1000, ""
+        self.crashed = False
 
     def answer(self, command: str) -> bytes:
         """What the firmware prints for one command, "m-ready" and all."""
         self.longest = max(self.longest, len(command) + 1)
         words = command[: _LONGEST_COMMAND - 1].split()
-        if not words:
-            return b"m-ready\r\n"
+        self.crashed = self.crashed or not words
+        if self.crashed:
+            return b""
         fault = self.faults.get(self._count, "")
+        if words[0] == "timestamp":
+            return f"m-lap-us-{self._clock_us}\r\nm-ready\r\n".encode()
         if words[0] == "name":
             return b"m-name-dut-[unspecified]\r\nm-ready\r\n"
         if words[:2] == ["db", "load"]:
             self._buffer, self._wanted = bytearray(), int(words[2])
             if self._wanted > self.input_bytes:
-                self._wanted = 0
-                return b"m-[Supplied buffer size exceeds maximum]\r\nm-ready\r\n"
+                most = self.input_bytes
+                return f"Supplied buffer size {self._wanted} exceeds maximum of {most}\nm-ready\r\n".encode()
             return f"m-[Expecting {self._wanted} bytes]\r\nm-ready\r\n".encode()
         if words[0] == "db":
-            if not self._wanted:
-                return b"e-[Buffer not allocated]\r\nm-ready\r\n"
+            self.crashed = self._wanted > self.input_bytes  # written past the end
+            if fault == "reset in load" and len(self._buffer) >= 2 * 38:
+                self._buffer, self._wanted, self._count = bytearray(), 0, self._count + 1
+                return self.banner
             if fault == "lost line" and not self._buffer:
                 self.faults.pop(self._count)
                 return b"m-ready\r\n"
@@ -59,6 +68,8 @@ class Device:
             return done + b"m-ready\r\n"
         if words[0] == "infer":
             return self._infer(words, fault)
+        if words == ["results"]:
+            return f"{self._held}\r\nm-ready\r\n".encode()
         return f"e-[Unknown command: {words[0]}]\r\nm-ready\r\n".encode()
 
     def _infer(self, words: list[str], fault: str) -> bytes:
@@ -67,6 +78,9 @@ class Device:
         at, self._count = self._count, self._count + 1
         if fault == "silent":
             return b""
+        if fault == "late":
+            self.faults.pop(at)
+            time.sleep(0.6)
         if fault == "silent once":
             self.faults.pop(at)
             return b""
@@ -86,6 +100,8 @@ class Device:
         noise = b"\xff\x00 watchdog ok\r\n" if fault == "noise" else b""
         lines = ["m-warmup-start-0", "m-warmup-done", "m-infer-start-1", f"m-lap-us-{began}"]
         lines += [f"m-lap-us-{self._clock_us}", "m-infer-done", f"m-results-[{numbers}]", "m-ready"]
+        if fault == "results apart":
+            self._held = lines.pop(-2)
         return noise + "".join(f"{line}\r\n" for line in lines).encode()
 
 
@@ -96,26 +112,45 @@ def on_a_line(device: Device) -> Iterator[str]:
     tty.setraw(theirs)
     port = os.ttyname(theirs)
     ended = threading.Event()
-
-    def serve() -> None:
-        pending = bytearray()
-        while not ended.is_set():
-            try:
-                pending += os.read(ours, 4096)
-            except OSError:
-                return
-            while (end := pending.find(b"%")) >= 0:
-                command = pending[:end].decode("ascii", "replace").strip()
-                del pending[: end + 1]
-                os.write(ours, device.answer(command))
-
-    thread = threading.Thread(target=serve, daemon=True)
+    thread = threading.Thread(target=_serve, args=(device, ours, ended), daemon=True)
     thread.start()
     try:
         yield port
     finally:
         ended.set()
-        os.write(theirs, b"%")  # wakes the reader
+        os.write(theirs, b"timestamp%")  # wakes the reader
         thread.join(5)
         os.close(theirs)
         os.close(ours)
+
+
+@contextmanager
+def on_a_socket(device: Device) -> Iterator[str]:
+    """The same behind a terminal server: one connection, until the caller ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            caller, _ = server.accept()
+            with caller:
+                _serve(device, caller.fileno(), threading.Event())
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+        thread.join(5)
+
+
+def _serve(device: Device, line: int, ended: threading.Event) -> None:
+    pending = bytearray()
+    while not ended.is_set():
+        try:
+            got = os.read(line, 4096)
+        except OSError:
+            return
+        if not got:
+            return
+        pending += got
+        while (end := pending.find(b"%")) >= 0:
+            command = pending[:end].decode("ascii", "replace").strip()
+            del pending[: end + 1]
+            os.write(line, device.answer(command))

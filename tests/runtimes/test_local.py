@@ -191,6 +191,8 @@ def test_limits_must_be_positive():
     """A limit of zero is misuse."""
     with pytest.raises(BadInput, match="timeout_s=0"):
         LiteRT(timeout_s=0).open(probe.load().model)
+    with pytest.raises(BadInput, match="timeout_s=inf"):
+        LiteRT(timeout_s=float("inf")).open(probe.load().model)
 
 
 def test_opening_imports_no_interpreter_here():

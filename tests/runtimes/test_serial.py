@@ -15,7 +15,7 @@ from edgewm.triggers import load_triggers, recommitted
 from edgewm.verification import verify
 from tests import golden
 from tests.needs import needs
-from tests.runtimes.dut import Device, on_a_line
+from tests.runtimes.dut import Device, on_a_line, on_a_socket
 
 pytestmark = needs("serial")
 
@@ -58,6 +58,7 @@ def test_a_board_answers_for_the_bytes_it_was_sent() -> None:
     [
         ("silent", "did not answer"),
         ("reset", "was reset"),
+        ("reset in load", "was reset"),
         ("error", "hex digits"),
         ("no results", "no results"),
         ("other length", "gave 3 results, and 5 before"),
@@ -74,9 +75,14 @@ def test_a_fault_costs_one_question(fault: str, said: str) -> None:
     assert np.array_equal(labels[others], expected(INPUTS)[others])
 
 
-@pytest.mark.parametrize("fault", ["silent once", "lost line", "noise"])
+@pytest.mark.parametrize(
+    "fault", ["silent once", "late", "lost line", "noise", "reset in load", "results apart"]
+)
 def test_what_a_second_try_mends_costs_nothing(fault: str) -> None:
-    """A reply that did not come, a line that was lost, and noise between lines."""
+    """A reply that is late or never comes, lost lines, noise, a reset; and results that must be asked for.
+
+    A late reply is to its own question: no label moves to the next one.
+    """
     labels, reason, _ = asked(Device(network=row, input_bytes=490, faults={3: fault}))
     assert np.array_equal(labels, expected(INPUTS))
     assert reason == ""
@@ -106,10 +112,24 @@ def test_nobody_on_the_line_is_said_at_once() -> None:
         spec.parse("runtimes", "serial:port=/dev/none,scale=1.0").open(None)
 
 
-def test_a_buffer_of_another_size_is_said() -> None:
-    labels, reason, _ = asked(Device(network=row, input_bytes=100))
+def test_a_buffer_of_another_size_is_said_and_not_overrun() -> None:
+    """Public firmware writes past its buffer what it is sent after it refused the size."""
+    device = Device(network=row, input_bytes=100)
+    labels, reason, _ = asked(device)
     assert (labels == FAILED).all()
-    assert "Buffer not allocated" in reason
+    assert "did not accept 490 bytes: 'Supplied buffer size 490 exceeds maximum of 100'" in reason
+    assert not device.crashed
+
+
+def test_a_board_behind_a_socket_answers_too() -> None:
+    device = Device(network=row, input_bytes=490)
+    with (
+        on_a_socket(device) as port,
+        spec.parse("runtimes", f"serial:port={port},scale=1.0").open(None) as session,
+    ):
+        found = session.ask(INPUTS)
+    assert found.reason == ""
+    assert np.array_equal(found.labels, expected(INPUTS))
 
 
 @pytest.mark.parametrize(
@@ -174,3 +194,19 @@ def test_a_verdict_over_the_line_is_that_of_the_file() -> None:
         session.close()  # type: ignore[attr-defined]
         assert verdict.owned is owned
         assert verdict.worst.name == "serial"
+
+
+@needs("litert")
+def test_a_verdict_says_how_a_board_failed() -> None:
+    """Sixty questions without an answer are misses, and the reason is among the notes."""
+    triggers, key = load_triggers(golden.TRIGGERS), load_key(golden.KEY)
+    device, session = litert(golden.MARKED.read_bytes())
+    device.faults = dict.fromkeys(range(4, 999), "reset")
+    with on_a_line(device) as port:
+        board = f"serial:port={port},model={golden.UNMARKED},timeout_s=0.5"
+        verdict = verify(board, triggers=triggers, key=key, stamped=True)
+    session.close()  # type: ignore[attr-defined]
+    assert not verdict.owned
+    assert (verdict.worst.groups_hit, verdict.worst.failed) == (4, 60)
+    said = "60 queries failed and count as missed: the board was reset; 3 questions in a row, so"
+    assert any(flag.startswith(said) for flag in verdict.flags)

@@ -1,12 +1,14 @@
-/* MLPerf Tiny's device-under-test verbs around a generated model, with two of our own:
+/* MLPerf Tiny's device-under-test verbs around a generated model, with three of our own:
  *   edgewm facts%     m-edgewm-[ticks of the last inference, clock in Hz, deepest stack in bytes, arena in bytes]
  *   edgewm seed I HEX%  input number I made on the board from a 32-byte seed, instead of loaded
+ *   edgewm check%       m-edgewm-check-[owned, groups, hits, silent groups, inferences]: the board tests itself
  * Commands end with '%' and are cut at 80 characters, as the reference firmware cuts them. */
 #include <string.h>
 
 #include "board.h"
 #include "edgewm_firmware.h"
 #include "edgewm_model.h"
+#include "self_test.h"
 
 #define COMMAND_CHARACTERS 80u
 #define MAXIMUM_WORDS 4u
@@ -18,6 +20,11 @@ static uint64_t last_ticks;
 /* The checker's code fills this in; without it the verb says that it is missing. */
 __attribute__((weak)) int edgewm_seeded_input(const uint8_t *seed, uint32_t index, int8_t *to) {
   (void)seed, (void)index, (void)to;
+  return -1;
+}
+
+__attribute__((weak)) int edgewm_self_test(int8_t *from, int8_t *to, uint32_t *said) {
+  (void)from, (void)to, (void)said;
   return -1;
 }
 
@@ -180,6 +187,22 @@ static void seed_input(const char *index, const char *hex) {
   }
 }
 
+static void check(void) {
+  uint32_t said[EDGEWM_SAID];
+  const uint64_t before = edgewm_board_ticks();
+  if (edgewm_self_test(input, output, said) != 0) {
+    print("e-[This firmware knows no mark]\r\n");
+    return;
+  }
+  last_ticks = edgewm_board_ticks() - before;
+  print("m-edgewm-check-[");
+  for (uint32_t at = 0; at < EDGEWM_SAID; at++) {
+    print(at == 0 ? "" : ",");
+    print_number(said[at]);
+  }
+  print("]\r\n");
+}
+
 static void obey(char *command) {
   char *words[MAXIMUM_WORDS] = {0};
   uint32_t count = 0;
@@ -218,6 +241,8 @@ static void obey(char *command) {
     print_results();
   } else if (strcmp(words[0], "edgewm") == 0 && count == 2 && strcmp(words[1], "facts") == 0) {
     print_facts();
+  } else if (strcmp(words[0], "edgewm") == 0 && count == 2 && strcmp(words[1], "check") == 0) {
+    check();
   } else if (strcmp(words[0], "edgewm") == 0 && count == 4 && strcmp(words[1], "seed") == 0) {
     seed_input(words[2], words[3]);
   } else {
