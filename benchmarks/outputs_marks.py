@@ -37,7 +37,7 @@ TRAIN_INPUTS, TEST_INPUTS = 2_400, 2_400
 RATE = 2e-3
 EPOCHS = {"anomaly": 30, "diabetes, 1 output": 150, "diabetes, 3 outputs": 150}
 BATCH = {"anomaly": 128, "diabetes, 1 output": 64, "diabetes, 3 outputs": 64}
-MARK: dict[str, dict[str, float]] = {
+MARK: dict[str, dict[str, Any]] = {
     "anomaly": {},
     "diabetes, 1 output": {"start": 0.2, "strength": 4.0},
     "diabetes, 3 outputs": {"start": 0.2, "strength": 4.0},
