@@ -127,11 +127,10 @@ def settle(
     ask_a, ask_b = (
         Asked(model=model, on=on, trust=trust, now=now, alpha=alpha) for model in models
     )
+    named = [p.claims()[0][0].claimant for p in parties if not isinstance(p, CopiedClaim)]
+    if len(named) == 2 and len(set(named)) == 1:  # refused before any model is asked
+        raise BadInput(f"CLAIM_B: both claims are of {named[0][:16]}..., there is no dispute")
     a, b = _standing(parties[0], ask_a, ask_b), _standing(parties[1], ask_b, ask_a)
-    if a.claim is not None and b.claim is not None and a.claim.claimant == b.claim.claimant:
-        raise BadInput(
-            f"CLAIM_B: both claims are of {a.claim.claimant[:16]}..., there is no dispute"
-        )
     decision = decide(a.side, b.side, clock_skew=clock_skew)
     return Settled(
         a=a,

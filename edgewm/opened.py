@@ -66,6 +66,8 @@ class OpenedGroups:
     """Digest of the whole set, as the claim names it."""
     provenance: bytes = field(repr=False)
     kept: None = None
+    natural: None = None
+    """Only triggers for other outputs than classes have ordinary inputs; those are not opened in part."""
 
     @property
     def groups(self) -> int:

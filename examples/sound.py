@@ -43,7 +43,7 @@ def trained(*callbacks):
         ]
     )
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    model.fit(features, words, epochs=20, verbose=0, callbacks=list(callbacks))
+    model.fit(features, words, epochs=60 if SMALL else 20, verbose=0, callbacks=list(callbacks))
     return model
 
 

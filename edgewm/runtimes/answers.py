@@ -116,6 +116,8 @@ def _read_npz(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32
         with np.load(path, allow_pickle=False) as file:
             labels = file["labels"]
             inputs = file["inputs"].astype(np.float32) if "inputs" in file.files else None
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise  # whoever asked says that it cannot be read
     except (KeyError, *NO_ARRAYS):
         raise BadInput(
             f"answers: {path} is not an .npz with labels (q,) and maybe inputs"

@@ -12,12 +12,13 @@ from __future__ import annotations
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import sandbox  # type: ignore[import-not-found]
-
 
 def main() -> None:
     """Confine this process and run the emulator in its place."""
+    # here and not above: this folder holds runtimes named like the packages that they run
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import sandbox  # type: ignore[import-not-found]
+
     qemu, cpu, root, memory_mib, cpu_s, launch = sys.argv[1:]
     applied = sandbox.apply(int(memory_mib), int(cpu_s), runs_program=True)
     environment = {
