@@ -292,10 +292,8 @@ def innocent(task: Task, models: int, keys: int) -> dict[str, Any]:
 
 
 def _tail(hits: int | None) -> float:
-    from math import comb
-
     assert hits is not None
-    return float(sum(comb(GROUPS, k) for k in range(hits, GROUPS + 1)) / 2**GROUPS)
+    return float(stats.tail(np.full(GROUPS, 2), hits))
 
 
 def summary_of(task: Task, rows: list[dict[str, Any]]) -> dict[str, Any]:

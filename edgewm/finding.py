@@ -105,15 +105,11 @@ def find(
         BadInput: a path that cannot be read, or a container that is not there.
     """
     plugins = plugins_of(containers)
-    for path, opened in open_files(paths):
-        if isinstance(opened, Note):
-            yield opened
+    for whole in each_file(paths, watch):
+        if isinstance(whole, Note):
+            yield whole
             continue
-        watch(path)
-        with opened:
-            budget = Budget(unpacked_bytes=unpacked_bytes)
-            whole = Opened(path=path, container="", content=of_file(opened), depth=0)
-            yield from _search(whole, plugins, budget, set())
+        yield from _search(whole, plugins, Budget(unpacked_bytes=unpacked_bytes), set())
 
 
 def contents(
@@ -131,15 +127,11 @@ def contents(
         BadInput: as in `find`.
     """
     plugins = {name: p for name, p in plugins_of(containers).items() if name not in _IN_PLACE}
-    for path, opened in open_files(paths):
-        if isinstance(opened, Note):
-            yield opened
+    for whole in each_file(paths, watch):
+        if isinstance(whole, Note):
+            yield whole
             continue
-        watch(path)
-        with opened:
-            budget = Budget(unpacked_bytes=unpacked_bytes)
-            whole = Opened(path=path, container="", content=of_file(opened), depth=0)
-            yield from _unpack(whole, plugins, budget)
+        yield from _unpack(whole, plugins, Budget(unpacked_bytes=unpacked_bytes))
 
 
 def plugins_of(containers: Sequence[str] | None) -> dict[str, Container]:
@@ -155,7 +147,22 @@ def plugins_of(containers: Sequence[str] | None) -> dict[str, Container]:
     return dict(sorted(found.items(), key=lambda item: rank.get(item[0], others)))
 
 
-def open_files(paths: Iterable[str | Path]) -> Iterator[tuple[str, Any]]:
+def each_file(paths: Iterable[str | Path], watch: Callable[[str], None]) -> Iterator[Opened | Note]:
+    """Every file as it is, open until the next one is asked for; `watch` is told of each before.
+
+    Raises:
+        BadInput: as in `find`.
+    """
+    for path, opened in _open_files(paths):
+        if isinstance(opened, Note):
+            yield opened
+            continue
+        watch(path)
+        with opened:
+            yield Opened(path=path, container="", content=of_file(opened), depth=0)
+
+
+def _open_files(paths: Iterable[str | Path]) -> Iterator[tuple[str, Any]]:
     """Name and opened file (or a Note) of each file; folders in the order of names, links not followed.
 
     Raises:

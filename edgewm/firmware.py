@@ -97,12 +97,10 @@ def build_firmware(
         BadInput: no such board, a model that the engine cannot write, or one that is too large for the board.
         RuntimeUnavailable: the cross-compiler is not installed.
     """
-    known = boards()
-    if board not in known:
-        raise BadInput(f"--board: got {board!r}, expected one of {', '.join(known)}")
+    facts = _board_named(board)
     if shutil.which(_COMPILER) is None:
         raise RuntimeUnavailable(f"{_COMPILER} is not installed: {INSTALL}")
-    facts, engine = known[board], make_engine(model)
+    engine = make_engine(model)
     write_engine(engine, out)
     folders = (
         [_folder()]
@@ -144,12 +142,10 @@ def running(program: Path, board: str) -> Iterator[str]:
             raise BadInput(
                 f"PROGRAM: {program} is no ELF file, expected what edgewm device build made"
             )
-    known = boards()
-    if board not in known:
-        raise BadInput(f"--board: got {board!r}, expected one of {', '.join(known)}")
+    facts = _board_named(board)
     if shutil.which(_EMULATOR) is None:
         raise RuntimeUnavailable(f"{_EMULATOR} is not installed: {INSTALL}")
-    command = [_EMULATOR, "-M", known[board].machine, "-kernel", str(program), "-display", "none"]
+    command = [_EMULATOR, "-M", facts.machine, "-kernel", str(program), "-display", "none"]
     command += ["-icount", "shift=0", "-serial", "pty", "-monitor", "none", "-S", "-qmp", "stdio"]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
@@ -170,6 +166,13 @@ def running(program: Path, board: str) -> Iterator[str]:
 
 def _folder() -> Path:
     return targets.folder() / "cortex_m" / "firmware"
+
+
+def _board_named(name: str) -> MicrocontrollerBoard:
+    known = boards()
+    if name not in known:
+        raise BadInput(f"--board: got {name!r}, expected one of {', '.join(known)}")
+    return known[name]
 
 
 def _board(name: str, facts: dict[str, object]) -> MicrocontrollerBoard:

@@ -29,6 +29,7 @@ TOOLS = {
     "vela": ("ethosu", "pip install 'edgewm[ethos-u]'"),
     "jinja2": ("jinja2", "pip install 'edgewm[report]'"),
     "pypdf": ("pypdf", "pip install pypdf"),
+    "litert_quantizer": ("litert_quantizer", "pip install 'edgewm[attacks]'"),
     "yaml": ("yaml", "pip install pyyaml"),
     "sklearn": ("sklearn", "pip install scikit-learn"),
 }
@@ -57,13 +58,17 @@ def missing(name: str) -> bool:
     return importlib.util.find_spec(TOOLS[name][0]) is None
 
 
+def skipped(name: str) -> bool:
+    """Whether tests of a tool are left out here; never where EDGEWM_CI=1 says that it must be there."""
+    return missing(name) and os.environ.get("EDGEWM_CI") != "1"
+
+
 def needs(name: str) -> pytest.MarkDecorator:
     """A mark for a test that needs one tool, or real data under the name "data"."""
     if name == "data":
         return pytest.mark.skipif(data_folder() is None, reason="set EDGEWM_DATA to a data folder")
     install = PROGRAMS[name] if name in PROGRAMS else TOOLS[name][1]
-    absent = missing(name) and os.environ.get("EDGEWM_CI") != "1"
-    return pytest.mark.skipif(absent, reason=f"needs {name}: {install}")
+    return pytest.mark.skipif(skipped(name), reason=f"needs {name}: {install}")
 
 
 def linux_root(arch: str) -> str:

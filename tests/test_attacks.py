@@ -185,9 +185,9 @@ def test_a_clone_by_jacobian_queries_asks_as_many_as_it_may(victim: Victim) -> N
     assert (said == victim.ask(x).labels).mean() > 0.3  # chance is 0.1 +- 0.03
 
 
+@needs("litert_quantizer")
 def test_four_bit_files_run_on_litert_and_are_smaller(victim: Victim, converter: Any) -> None:
     """litert-quantizer's file answers as the victim does, within rounding."""
-    pytest.importorskip("litert_quantizer")
     from edgewm.attacks.theft import exported
 
     x, _ = samples()

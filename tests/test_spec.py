@@ -14,7 +14,7 @@ import pytest
 
 from edgewm import spec
 from edgewm.errors import BadInput
-from tests.needs import missing
+from tests.needs import skipped
 
 PLUGINS = [(kind, name) for kind in spec.KINDS for name in spec.names(kind)]
 REQUIRED = {
@@ -58,7 +58,7 @@ class Plain:
 
 
 def _plugin(kind: str, name: str) -> Any:
-    if kind == "schemes" and missing("tensorflow"):
+    if kind == "schemes" and skipped("tensorflow"):
         pytest.skip("schemes need TensorFlow")
     return spec.parse(kind, name + REQUIRED.get(name, ""))
 

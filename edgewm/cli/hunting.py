@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from ..matching import Match
 
 _MIB = 1 << 20
+unpack_option = click.option(
+    "--unpack-mib",
+    type=click.IntRange(min=0),
+    default=4096,
+    show_default=True,
+    help="What may be unpacked from one file.",
+)
+"""Of every verb that looks into containers."""
 
 
 @click.command()
@@ -27,13 +35,7 @@ _MIB = 1 << 20
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder to write every model to.",
 )
-@click.option(
-    "--unpack-mib",
-    type=click.IntRange(min=0),
-    default=4096,
-    show_default=True,
-    help="What may be unpacked from one file.",
-)
+@unpack_option
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def find(paths: tuple[str, ...], *, extract: Path | None, unpack_mib: int, as_json: bool) -> int:
     """Find every model in PATH...: files, folders, archives inside archives, - for standard input.
@@ -124,13 +126,7 @@ def _line(item: Found) -> str:
 @click.command()
 @click.argument("own", metavar="OWN")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--unpack-mib",
-    type=click.IntRange(min=0),
-    default=4096,
-    show_default=True,
-    help="What may be unpacked from one file.",
-)
+@unpack_option
 @click.option("--json", "as_json", is_flag=True, help="Print one object (a list for a folder).")
 def match(own: str, paths: tuple[str, ...], *, unpack_mib: int, as_json: bool) -> int:
     """Look for the weights of OWN in PATH...: firmware images, objects, archives, anything.

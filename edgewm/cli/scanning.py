@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BadInput
-from .hunting import watching
+from .hunting import unpack_option, watching
 from .proof import Proof, proof_options
 from .scan_marks import SeveralValues, marks_of
 
@@ -57,13 +57,7 @@ _SHOWN = 20
     show_default=True,
     help="For opening a suspect, and for 64 questions.",
 )
-@click.option(
-    "--unpack-mib",
-    type=click.IntRange(min=0),
-    default=4096,
-    show_default=True,
-    help="What may be unpacked from one file.",
-)
+@unpack_option
 @click.option("--whole-files", is_flag=True, help="Take every file as it is, model or not.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @proof_options

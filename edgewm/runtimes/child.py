@@ -87,7 +87,7 @@ def start(
         place: where it runs instead: under an emulator, on a board.
         memory_mib: address space that the worker may use, in MiB.
         timeout_s: seconds that starting, opening or one batch of answers may take.
-        choice: which tensors of a model are asked, see `choice`.
+        choice: which tensors of a model are asked, and in how many frames, as worker.py takes it.
         nursery: where to take the worker from, which has imported the interpreter before.
 
     Raises:
@@ -115,12 +115,28 @@ def start(
     return Child(engine, here, process, memory_mib, choice=choice)
 
 
-def choice(runtime: Any) -> dict[str, Any]:
-    """Which tensors of a model are asked, and in how many frames, as worker.py takes it.
+def start_as(
+    runtime: Any, engine: str, options: dict[str, Any], nursery: Nursery | None = None
+) -> Child:
+    """`start` with the limits, the python and the tensors that the fields of `runtime` name.
 
     Raises:
-        BadInput: a number that is none.
+        BadInput: a number of a tensor or of frames that is none, or a limit as in `start`.
+        RuntimeUnavailable: as in `start`.
     """
+    return start(
+        engine,
+        options,
+        python=runtime.python,
+        memory_mib=runtime.memory_mib,
+        timeout_s=runtime.timeout_s,
+        choice=_choice(runtime),
+        nursery=nursery,
+    )
+
+
+def _choice(runtime: Any) -> dict[str, Any]:
+    """Which tensors of a model are asked, and in how many frames, as worker.py takes it."""
     chosen: dict[str, Any] = {
         name: getattr(runtime, name) for name in ("input", "output", "frames")
     }

@@ -24,33 +24,20 @@ _EMULATOR_MIB = 6144
 """Address space of the emulator itself: 4 GiB are the 32-bit guest's, reserved and not used."""
 
 
-def start_emulated(
-    name: str,
-    *,
-    architecture: str,
-    root: str,
-    cpu: str,
-    package: str,
-    options: dict[str, Any],
-    memory_mib: int,
-    timeout_s: float,
-) -> Child:
-    """Start a worker with `package` (litert, tflite_runtime) of the root's processor.
+def start_emulated(runtime: Any, name: str, *, architecture: str) -> Child:
+    """Start a worker with the interpreter of the root's processor that the fields of `runtime` name.
 
     Args:
+        runtime: its root (made by `edgewm device linux-root`), qemu's name of the cpu, package, threads,
+            delegate and limits.
         name: the runtime's name.
         architecture: Debian's name of the processor, arm64 or armhf.
-        root: folder that `edgewm device linux-root` made.
-        cpu: qemu's name of the processor; kernels are chosen by what it can do.
-        package: which interpreter.
-        options: its options, as worker.py names them.
-        memory_mib: address space for the guest, in MiB.
-        timeout_s: seconds that starting, opening or one batch of answers may take.
 
     Raises:
         BadInput: `root` is not such a folder, or of another processor.
         RuntimeUnavailable: qemu is not installed.
     """
+    root, cpu = runtime.root, runtime.cpu
     folder = Path(root).resolve()
     make = f"edgewm device linux-root --arch {architecture} -o {root}"
     held = _facts(folder)
@@ -61,20 +48,26 @@ def start_emulated(
         raise BadInput(f"{name}: got cpu={cpu!r}, expected a name such as cortex-a53")
     program = emulator(architecture)
     return start(
-        package,
-        options,
+        runtime.package,
+        {"threads": runtime.threads, "delegate": runtime.delegate},
         place=Place(
             name=name,
             command=[
                 *(sys.executable, "-S", "-E", str(Path(__file__).with_name("emulated.py"))),
-                *(program, cpu, str(folder), str(memory_mib + _EMULATOR_MIB), str(CPU_LIMIT_S)),
+                *(
+                    program,
+                    cpu,
+                    str(folder),
+                    str(runtime.memory_mib + _EMULATOR_MIB),
+                    str(CPU_LIMIT_S),
+                ),
                 early.local("")[-1],
             ],
             install=f"make the root again: {make}",
             told="emulated",
         ),
-        memory_mib=memory_mib,
-        timeout_s=timeout_s,
+        memory_mib=runtime.memory_mib,
+        timeout_s=runtime.timeout_s,
     )
 
 

@@ -38,16 +38,9 @@ class Keras:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load it and return at once; not from `nursery`: its threads would not survive a fork."""
-        from .child import choice, start
+        from .child import start_as
 
-        return start(
-            "keras",
-            {},
-            python=self.python,
-            memory_mib=self.memory_mib,
-            timeout_s=self.timeout_s,
-            choice=choice(self),
-        )
+        return start_as(self, "keras", {})
 
     def open(self, model: bytes | None) -> Session:
         """Open a `.keras` file's bytes; errors as `Runtime.open`."""

@@ -41,16 +41,10 @@ class LiteRT:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import choice, start
+        from .child import start_as
 
-        return start(
-            "litert",
-            {"threads": self.threads, "delegate": self.delegate},
-            python=self.python,
-            memory_mib=self.memory_mib,
-            timeout_s=self.timeout_s,
-            choice=choice(self),
-            nursery=nursery,
+        return start_as(
+            self, "litert", {"threads": self.threads, "delegate": self.delegate}, nursery
         )
 
     def open(self, model: bytes | None) -> Session:

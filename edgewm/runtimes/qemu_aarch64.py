@@ -35,16 +35,7 @@ class QemuAarch64:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
         from .emulation import start_emulated
 
-        return start_emulated(
-            "qemu_aarch64",
-            architecture="arm64",
-            root=self.root,
-            cpu=self.cpu,
-            package=self.package,
-            options={"threads": self.threads, "delegate": self.delegate},
-            memory_mib=self.memory_mib,
-            timeout_s=self.timeout_s,
-        )
+        return start_emulated(self, "qemu_aarch64", architecture="arm64")
 
     def open(self, model: bytes | None) -> Session:
         """Open a `.tflite` file's bytes; errors as `Runtime.open`."""

@@ -38,16 +38,7 @@ class QemuArm:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
         from .emulation import start_emulated
 
-        return start_emulated(
-            "qemu_arm",
-            architecture="armhf",
-            root=self.root,
-            cpu=self.cpu,
-            package=self.package,
-            options={"threads": self.threads, "delegate": self.delegate},
-            memory_mib=self.memory_mib,
-            timeout_s=self.timeout_s,
-        )
+        return start_emulated(self, "qemu_arm", architecture="armhf")
 
     def open(self, model: bytes | None) -> Session:
         """Open a `.tflite` file's bytes; errors as `Runtime.open`."""

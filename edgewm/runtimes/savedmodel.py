@@ -38,16 +38,9 @@ class SavedModel:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load it and return at once; not from `nursery`: its threads would not survive a fork."""
-        from .child import choice, start
+        from .child import start_as
 
-        return start(
-            "savedmodel",
-            {},
-            python=self.python,
-            memory_mib=self.memory_mib,
-            timeout_s=self.timeout_s,
-            choice=choice(self),
-        )
+        return start_as(self, "savedmodel", {})
 
     def open(self, model: bytes | None) -> Session:
         """Open a SavedModel that was packed by `placing.packed_folder`; errors as `Runtime.open`."""

@@ -39,17 +39,9 @@ class TFLiteRuntime:
 
     def start(self, nursery: Nursery | None = None) -> Child:
         """Begin to load the interpreter and return at once; `start().open(model)` opens a model."""
-        from .child import choice, start
+        from .child import start_as
 
-        return start(
-            "tflite_runtime",
-            {"threads": self.threads},
-            python=self.python,
-            memory_mib=self.memory_mib,
-            timeout_s=self.timeout_s,
-            choice=choice(self),
-            nursery=nursery,
-        )
+        return start_as(self, "tflite_runtime", {"threads": self.threads}, nursery)
 
     def open(self, model: bytes | None) -> Session:
         """Open a `.tflite` file's bytes; errors as `Runtime.open`."""

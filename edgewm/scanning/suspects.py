@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..artifact import LARGEST_MODEL_BYTES
-from ..content import Content, of_file
+from ..content import of_file
 from ..files import write_file
-from ..finding import Found, Note, find, open_files
+from ..finding import Found, Note, each_file, find
 from ..model_formats import format_of
 from .asking import TFLITE
 
@@ -106,20 +106,16 @@ def _place(item: Found, folder: Path) -> Place:
 
 
 def _files(paths: Iterable[str | Path], watch: Callable[[str], None]) -> Iterator[Found | Note]:
-    for path, opened in open_files(paths):
-        if isinstance(opened, Note):
-            yield opened
-            continue
-        watch(path)
-        with opened:
-            content: Content = of_file(opened)
-            if content.size:
-                yield Found(
-                    path=path,
-                    container="raw",
-                    offset=0,
-                    length=content.size,
-                    sha256=content.sha256,
-                    format=format_of(content) or TFLITE,
-                    content=content,
-                )
+    for whole in each_file(paths, watch):
+        if isinstance(whole, Note):
+            yield whole
+        elif whole.content.size:
+            yield Found(
+                path=whole.path,
+                container="raw",
+                offset=0,
+                length=whole.content.size,
+                sha256=whole.content.sha256,
+                format=format_of(whole.content) or TFLITE,
+                content=whole.content,
+            )
