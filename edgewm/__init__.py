@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .matching import match_weights, read_owned
     from .parts import make_output_triggers
     from .patterns import make_triggers
+    from .questioning import Run
     from .schemes.lean import Lean
     from .schemes.mark import Mark
     from .schemes.mark_outputs import MarkOutputs
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .triggers import Triggers, load_triggers, save_triggers
     from .undecided import make_tilt
     from .verdict import Verdict
-    from .verification import Run, verify
+    from .verification import verify
 
 __version__ = "0.1.0"
 
@@ -46,7 +47,7 @@ _HOME = {
     "Mark": "schemes.mark",
     "MarkOutputs": "schemes.mark_outputs",
     "ModelRefused": "errors",
-    "Run": "verification",
+    "Run": "questioning",
     "RuntimeUnavailable": "errors",
     "Tilt": "tilt",
     "Triggers": "triggers",

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from .verification import Run, verify
+from .questioning import Run
+from .verification import verify
 
 if TYPE_CHECKING:
     from .artifact import Artifact

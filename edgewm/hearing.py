@@ -16,9 +16,9 @@ import numpy.typing as npt
 from . import spec, stats
 from .fitting import chains_for, check_fits
 from .parts import Split
+from .questioning import questions
 from .runtimes import FAILED
 from .sheet import picture_of
-from .verification import questions
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -17,8 +17,9 @@ from .claims import Grounds, StampFiles, claims_of, disclosures, grounds, opened
 from .disclosed import verify_disclosure
 from .disclosure import Package, package_grounds
 from .errors import DoesNotCheck
+from .questioning import Run
 from .tilt import Tilt
-from .verification import Run, verify
+from .verification import verify
 
 if TYPE_CHECKING:
     from .authorities import Trust

@@ -14,26 +14,21 @@ chosen the key with the suspect in hand.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from . import stats
 from .artifact import Artifact
-from .errors import BadInput, ModelRefused, RuntimeUnavailable
-from .evidence import EProcess, e_process, sequential_log10_p
-from .fitting import Asked, Labels, chains_for, check_fits
+from .errors import BadInput
 from .fitting import flags as fitting_flags
-from .runtimes import FAILED, Engine, ModelFacts, Runtime, Session
+from .questioning import Heard, Question, Run, hear
+from .runtimes import FAILED, Runtime
 from .runtimes.begin import Begun
 from .suspect import what_to_ask
-from .verdict import KEPT, ChainResult, NotRun, RuntimeResult, Verdict, p_value, printable
+from .verdict import KEPT, ChainResult, RuntimeResult, Verdict, p_value
 
 if TYPE_CHECKING:
     from .adapters import Adapter
@@ -120,7 +115,7 @@ def verify(
     run = run or Run()
     if sequential and triggers.kept is not None:
         raise BadInput(f"--sequential: {KEPT}; leave it out")
-    question = _Question(
+    question = Question(
         triggers=triggers,
         answers=triggers.answers(key),
         order=run.of(triggers),
@@ -130,7 +125,7 @@ def verify(
         sequential=sequential or (triggers.kept is None and not run.whole(triggers)),
     )
     question.owned(0.0)  # refuses a bad alpha or number of tests before anything is asked
-    heard = _hear(asked, model, question, adapters)
+    heard = hear(asked, model, question, adapters)
     worsts = [max(results, key=_little) for results in zip(*heard.results, strict=True)]
     best = min(range(len(worsts)), key=lambda chain: _little(worsts[chain]))
     question, worst = heard.question, worsts[best]
@@ -158,235 +153,12 @@ def verify(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """Which groups of the committed order are asked; by default all of them.
-
-    A part of the order is for devices that are not ours: whoever holds one sees the inputs it is asked,
-    so the rest is kept for another day. The evidence of a part is the e-process over it, which may end
-    anywhere; a start other than the first group is fixed by nothing and multiplies the tests by m.
-    """
-
-    first_group: int = 0
-    """Position in the order, not a group's number."""
-    groups: int | None = None
-    """How many to ask from there; None for all that are left."""
-    start_is_recorded: bool = False
-    """Stamped records, older than the suspect, say that the groups before were opened."""
-
-    @property
-    def start_is_free(self) -> bool:
-        """Whether the start could have been chosen by the answers."""
-        return self.first_group > 0 and not self.start_is_recorded
-
-    def of(self, triggers: Triggers) -> list[int]:
-        """The groups to ask, in order.
-
-        Raises:
-            BadInput: the run leaves the committed groups.
-        """
-        last = triggers.groups if self.groups is None else self.first_group + self.groups
-        if not 0 <= self.first_group < last <= triggers.groups:
-            raise BadInput(
-                f"--groups: got groups {self.first_group} to {last} of the order, "
-                f"expected a run within 0 to {triggers.groups}"
-            )
-        return triggers.order[self.first_group : last]
-
-    def whole(self, triggers: Triggers) -> bool:
-        """Whether every committed group is asked."""
-        return len(self.of(triggers)) == triggers.groups
-
-
-def questions(triggers: Triggers, order: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Indices into `triggers.inputs` in the order of asking: group after group, (q,)."""
-    place = np.full(triggers.groups, -1)
-    place[list(order)] = np.arange(len(order))
-    places = place[triggers.group_ids]
-    asked = np.flatnonzero(places >= 0)
-    return asked[np.argsort(places[asked], kind="stable")].astype(np.int64)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Question:
-    """Everything that is fixed before the first runtime is opened."""
-
-    triggers: Triggers
-    answers: Labels
-    order: list[int]
-    alpha: float
-    tests: int
-    stamped: bool
-    sequential: bool
-
-    @property
-    def stops_early(self) -> bool:
-        """Whether asking ends once the evidence suffices: only for a stamped claim."""
-        return self.sequential and self.stamped
-
-    def owned(self, log10_p: float) -> bool:
-        enough = stats.owned(log10_p, alpha=self.alpha, tests=self.tests, stamped=self.stamped)
-        return enough and self.triggers.kept is None
-
-    def outcomes(self, labels: Labels) -> npt.NDArray[np.int8]:
-        """The outcome of every committed group, (m,), from labels in the order of asking."""
-        return stats.choose(labels, self._group_ids, excluded=self._excluded, answers=self.answers)
-
-    @functools.cached_property
-    def queries(self) -> npt.NDArray[np.int64]:
-        """Indices into the inputs that are asked, in order, (q,)."""
-        return questions(self.triggers, self.order)
-
-    @functools.cached_property
-    def _excluded(self) -> npt.NDArray[np.bool_]:
-        """(m, K + 1): a class that the owner does not have has no vote, as a natural one."""
-        return np.pad(self.triggers.excluded, ((0, 0), (0, 1)), constant_values=True)
-
-    @functools.cached_property
-    def _group_ids(self) -> npt.NDArray[np.int32]:
-        """Group of every committed input, (n,): those that are asked first, in order."""
-        asked = set(self.order)
-        rest = [j for j in range(self.triggers.groups) if j not in asked]
-        return self.triggers.group_ids[questions(self.triggers, [*self.order, *rest])]
-
-    def log10_e(self, outcomes: npt.NDArray[np.int8]) -> float:
-        """The bet after the last group that was asked; 0 in the fixed form."""
-        if not self.sequential:
-            return 0.0
-        values = e_process(
-            outcomes[self.order], self.triggers.allowed[self.order], groups=self.triggers.groups
-        )
-        return float(values[-1])
-
-    def log10_p(self, outcomes: npt.NDArray[np.int8]) -> float:
-        allowed = self.triggers.allowed
-        if self.triggers.kept is not None:
-            return 0.0  # p = 1, which is true of whatever is asked
-        if self.sequential:
-            return sequential_log10_p(
-                outcomes[self.order], allowed[self.order], groups=self.triggers.groups
-            )
-        return stats.log10_fraction(stats.fixed_p(outcomes, allowed))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Heard:
-    """What every runtime said through every chain of adapters."""
-
-    question: _Question
-    """With the chains counted in its tests."""
-    facts: ModelFacts | None
-    chains: tuple[Asked, ...]
-    results: list[list[RuntimeResult]]
-    """By runtime, then by chain, as are the labels."""
-    labels: list[list[Labels]]
-    not_run: tuple[NotRun, ...]
-
-
-def _hear(
-    asked: Sequence[Begun],
-    model: bytes | None,
-    question: _Question,
-    adapters: Sequence[str | Adapter] | Sequence[Sequence[str | Adapter]],
-) -> _Heard:
-    """Ask every runtime everything; the chains are made from what the first one says of the file."""
-    triggers = question.triggers
-    heard: _Heard | None = None
-    not_run: list[NotRun] = []
-    for begun in asked:
-        try:
-            with begun.runtime.open(model) as session:
-                facts = session.facts
-                if heard is None:
-                    chains = chains_for(
-                        adapters, triggers=triggers, facts=facts, single=model is None
-                    )
-                    heard = _Heard(
-                        question=replace(question, tests=question.tests * len(chains)),
-                        facts=facts,
-                        chains=chains,
-                        results=[],
-                        labels=[],
-                        not_run=(),
-                    )
-                for chain in heard.chains:
-                    check_fits(facts, triggers, chain)
-                said = [_ask(session, heard.question, chain) for chain in heard.chains]
-                engine = session.engine
-        except (ModelRefused, RuntimeUnavailable) as error:
-            if not begun.optional:
-                raise
-            refused = isinstance(error, ModelRefused)
-            not_run.append(NotRun(spelling=begun.spelling, reason=str(error), refused=refused))
-            continue
-        heard.results.append([_result(begun, engine, heard.question, part) for part in said])
-        heard.labels.append([part.labels for part in said])
-    if heard is None or not heard.results:
-        reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
-        kind = ModelRefused if any(n.refused for n in not_run) else BadInput
-        raise kind(f"--on: no runtime here answers for this suspect ({reasons})")
-    return replace(heard, not_run=tuple(not_run))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Said:
-    """What one runtime said through one chain."""
-
-    labels: Labels
-    """In the order of asking."""
-    latency_ms: float
-    reason: str
-    """Why the first question that failed did."""
-
-
-def _ask(session: Session, question: _Question, chain: Asked) -> _Said:
-    """Every answer that is wanted."""
-    triggers = question.triggers
-    if not question.stops_early:
-        got = session.ask(chain.inputs[question.queries])
-        labels = chain.meant(got.labels, triggers.classes)
-        return _Said(labels=labels, latency_ms=got.latency_ms, reason=got.reason)
-    process = EProcess(groups=triggers.groups)
-    labels = np.empty(0, np.int64)
-    latency_ms, reason = 0.0, ""
-    for j in question.order:
-        inputs = chain.inputs[triggers.group_ids == j]
-        got = session.ask(inputs)
-        labels = np.concatenate([labels, chain.meant(got.labels, triggers.classes)])
-        latency_ms, reason = latency_ms + got.latency_ms, reason or got.reason
-        if len(got.labels) == 0:
-            break  # a recording that holds no more
-        process = process.after(int(question.outcomes(labels)[j]), int(triggers.allowed[j]))
-        if len(got.labels) < len(inputs) or question.owned(process.log10_p):
-            break
-    return _Said(labels=labels, latency_ms=latency_ms, reason=reason)
-
-
-def _result(begun: Begun, engine: Engine, question: _Question, said: _Said) -> RuntimeResult:
-    outcomes = question.outcomes(said.labels)
-    return RuntimeResult(
-        spelling=begun.spelling,
-        name=engine.name,
-        version=engine.version,
-        arithmetic=engine.arithmetic,
-        groups_asked=int((outcomes != stats.Outcome.UNASKED).sum()),
-        groups_hit=int((outcomes == stats.Outcome.HIT).sum()),
-        groups_silent=int((outcomes == stats.Outcome.SILENT).sum()),
-        queries=len(said.labels),
-        failed=int((said.labels == FAILED).sum()),
-        log10_p=question.log10_p(outcomes),
-        latency_ms=said.latency_ms,
-        log10_e=question.log10_e(outcomes),
-        reason=printable(said.reason),
-    )
-
-
 def _little(result: RuntimeResult) -> tuple[float, int]:
     """How little a result says, to be compared: its p-value, then its hits."""
     return result.log10_p, -result.groups_hit
 
 
-def _flags(heard: _Heard, run: Run, best: int) -> tuple[str, ...]:
+def _flags(heard: Heard, run: Run, best: int) -> tuple[str, ...]:
     question = heard.question
     results = [of_chains[best] for of_chains in heard.results]
     labels = [of_chains[best] for of_chains in heard.labels]

@@ -12,9 +12,10 @@ from edgewm.errors import BadInput
 from edgewm.hashing import SHAKE
 from edgewm.key import Key
 from edgewm.patterns.variants import Variants
+from edgewm.questioning import questions
 from edgewm.triggers import Triggers, recommitted
 from edgewm.verdict import Verdict
-from edgewm.verification import questions, verify
+from edgewm.verification import verify
 from tests.ledgers import KEY, OTHER_KEY
 from tests.recordings import Says
 

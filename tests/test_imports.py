@@ -40,7 +40,15 @@ RANKS = (
     ),
     ("patterns", "runtimes", "adapters", "containers", "parts"),
     (
-        *("verification", "tilt_verification", "suspect", "fitting", "verdict", "release"),
+        *(
+            "verification",
+            "questioning",
+            "tilt_verification",
+            "suspect",
+            "fitting",
+            "verdict",
+            "release",
+        ),
         *("disclosed", "parties", "cross_verification"),
         *("last_layer", "data_marking", "trace"),
         *("finding", "matching", "scanning"),

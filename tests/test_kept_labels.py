@@ -14,9 +14,10 @@ from edgewm.cli import run
 from edgewm.errors import BadInput, DoesNotCheck
 from edgewm.key import Key, save_key
 from edgewm.patterns import Drawing, make_triggers
+from edgewm.questioning import Run
 from edgewm.triggers import Triggers, load_triggers, recommitted, save_triggers
 from edgewm.verdict import KEPT
-from edgewm.verification import Run, verify
+from edgewm.verification import verify
 from tests import golden
 from tests.needs import needs
 from tests.pictures import by_class

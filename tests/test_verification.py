@@ -19,10 +19,11 @@ import pytest
 from edgewm.artifact import Artifact
 from edgewm.errors import BadInput, ModelRefused, RuntimeUnavailable
 from edgewm.key import Key
+from edgewm.questioning import questions
 from edgewm.runtimes import FAILED
 from edgewm.runtimes.begin import Begun
 from edgewm.triggers import commit
-from edgewm.verification import questions, verify
+from edgewm.verification import verify
 from tests import golden
 from tests.needs import needs
 from tests.recordings import (

@@ -10,7 +10,7 @@ import pytest
 from edgewm import stats
 from edgewm.errors import BadInput
 from edgewm.evidence import EProcess
-from edgewm.verification import Run
+from edgewm.questioning import Run
 from tests.recordings import (
     IN_ORDER,
     TRIGGERS,

@@ -135,6 +135,7 @@ def verify(
         asked = asked if gate is None else gate.tolerant(asked)
         from .. import fitting, stats, verification
         from ..key import load_key
+        from ..questioning import Run
         from ..spent import SpentGroups
         from ..triggers import load_triggers
 
@@ -145,7 +146,7 @@ def verify(
         if first_group is None:
             first_group = memory.first_unspent() if groups is not None and spends else 0
         grounds = proof.grounds(held, key)
-        asked_run = verification.Run(first_group=first_group, groups=groups)
+        asked_run = Run(first_group=first_group, groups=groups)
         asked_run = run_after(grounds, asked_run, held)
         if spends:  # a wrong key or alpha is refused before groups count as shown
             held.answers(key)
@@ -201,9 +202,9 @@ def ask(
     from ..files import write_new
     from ..fitting import chains_for
     from ..parts import refuse_parts
+    from ..questioning import Run, questions
     from ..spent import SpentGroups
     from ..triggers import load_triggers
-    from ..verification import Run, questions
 
     held = load_triggers(triggers_path)
     refuse_parts(held, by="--triggers", instead="labels do not tell outputs, verify the model file")

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from ..authorities import Trust
     from ..claims import Grounds
     from ..key import Key
+    from ..questioning import Run
     from ..tilt import Tilt
     from ..triggers import Triggers
     from ..verdict import Verdict
-    from ..verification import Run
 
 _IN = click.Path(path_type=Path)
 _OPTIONS = (

@@ -49,10 +49,10 @@ def marks_of(
 ) -> tuple[tuple[Mark, ...], int]:
     """Every mark with the key that made it, and the claims in the ledger."""
     from ..key import load_key
+    from ..questioning import Run
     from ..scanning.judging import mark_of
     from ..tilt import load_tilt
     from ..triggers import Triggers, load_triggers
-    from ..verification import Run
 
     if not triggers_paths and not tilt_paths:
         raise BadInput("--triggers: got nothing, give trigger files (or tilt files by --tilt)")

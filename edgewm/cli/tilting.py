@@ -152,10 +152,11 @@ def verify_tilt(
 
     from .. import stats
     from ..key import load_key
+    from ..questioning import Run
     from ..spent import SpentGroups
     from ..tilt import load_tilt
     from ..triggers import load_triggers
-    from ..verification import Run, verify
+    from ..verification import verify
     from .proof import run_after
 
     held = load_tilt(tilt_path)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
+from ..questioning import Run, questions
 from ..runtimes.begin import Begun
 from ..triggers import Triggers
 from ..verdict import KEPT
-from ..verification import Run, questions, verify
+from ..verification import verify
 from .asking import Heard, Orders, Questions, Repeated
 
 if TYPE_CHECKING:
