@@ -7,7 +7,6 @@ A SavedModel is a folder. It travels, and is digested, as one zip of its files: 
 from __future__ import annotations
 
 import io
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,8 @@ def file_of(engine: str, model: bytes) -> Iterator[str | None]:
     if engine not in ("keras", "savedmodel"):
         yield None
         return
+    import tempfile  # a fiftieth of a short verification, which needs none
+
     with tempfile.TemporaryDirectory(prefix="edgewm-") as folder:
         if engine == "keras":
             path = Path(folder) / "suspect.keras"
