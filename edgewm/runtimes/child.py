@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..artifact import Tensor
 from ..errors import BadInput, ModelRefused, RuntimeUnavailable
 from . import Engine, ModelFacts, early
-from .placing import GRAPH, file_of
 from .process import Process, Spawned, clean
 from .session import NUMBERS, ChildSession, unsuitable
 
@@ -36,6 +35,8 @@ _NOT_ON_TFLM = (
     ("UInt8 was not true. Node DEQUANTIZE", _FLOAT16),
 )
 """What TFLM prints of a whole storage format that it leaves out, and what that means."""
+_BY_PATH = ("keras", "savedmodel")
+"""Engines that read a path and no bytes."""
 PROBED = ("litert", "tflite_runtime", "tflm")
 """Engines that run the probe, a `.tflite`."""
 INSTALL = {
@@ -267,13 +268,14 @@ class Child:
         Raises:
             ModelRefused: the interpreter does not run it.
         """
-        with file_of(self._engine, model) as path:
-            if path is None:
-                self._process.send({"op": "open", "choice": choice or {}}, model)
-            else:
-                self._process.send({"op": "open", "choice": choice or {}, "path": path})
-            self.ready()
-            reply, _ = self._process.receive()
+        header: dict[str, Any] = {"op": "open", "choice": choice or {}}
+        if self._engine in _BY_PATH:
+            from .placing import file_of
+
+            with file_of(self._engine, model) as path:
+                reply = self._opened({**header, "path": path})
+        else:
+            reply = self._opened(header, model)
         self._raise_error(reply, _other_format(self._engine, model) if "error" in reply else "")
         try:
             sizes = {
@@ -288,6 +290,12 @@ class Child:
             return facts, unsuitable(facts, self._name if self._name in INSTALL else "")
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self._process.lost("sent a reply that is not one") from None
+
+    def _opened(self, header: dict[str, Any], model: bytes = b"") -> dict[str, Any]:
+        """The reply to opening a model, which is sent before the worker is waited for."""
+        self._process.send(header, model)
+        self.ready()
+        return self._process.receive()[0]
 
     def run(
         self, inputs: npt.NDArray[np.float32]
@@ -387,6 +395,7 @@ def _other_format(engine: str, model: bytes) -> str:
 
     from ..content import of_bytes
     from ..model_formats import format_of, format_of_members
+    from .placing import GRAPH
 
     found = format_of(of_bytes(model))
     if not found and model[:4] == b"PK\x03\x04":

@@ -7,6 +7,7 @@ A SavedModel is a folder. It travels, and is digested, as one zip of its files: 
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,17 +20,12 @@ GRAPH = "saved_model.pb"
 
 
 @contextmanager
-def file_of(engine: str, model: bytes) -> Iterator[str | None]:
-    """A path for engines that want one, None for those that take bytes.
+def file_of(engine: str, model: bytes) -> Iterator[str]:
+    """A path for engines that want one: keras a file, savedmodel a folder.
 
     Raises:
         ModelRefused: bytes that are not what the engine reads.
     """
-    if engine not in ("keras", "savedmodel"):
-        yield None
-        return
-    import tempfile  # a fiftieth of a short verification, which needs none
-
     with tempfile.TemporaryDirectory(prefix="edgewm-") as folder:
         if engine == "keras":
             path = Path(folder) / "suspect.keras"
