@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from results_file import CACHE, write_result
-from robustness_cells import ATTACKS, MORE_ATTACKS, SPELLINGS, STOLEN_AS_IT_IS, Cell, run
+from robustness_cells import ATTACKS, MORE_ATTACKS, SPELLINGS, STOLEN_AS_IT_IS, Cell, rows_of, run
 from robustness_victims import Pair, one_thread
 from tilt_training import LEAN, PROTOCOLS
 
@@ -134,8 +134,8 @@ def run_by_path(text: str, folder: str) -> str:
 
 def kept_rows() -> list[dict[str, Any]]:
     """The rows of every cell that is done, in the order of the grids."""
-    cells = {cell.path: None for grid in ("core", "full", "small") for cell in cells_of(grid)}
-    return [row for path in cells if path.exists() for row in json.loads(path.read_text("utf-8"))]
+    cells = {cell: None for grid in ("core", "full", "small") for cell in cells_of(grid)}
+    return [row for cell in cells if cell.path.exists() for row in rows_of(cell)]
 
 
 def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:

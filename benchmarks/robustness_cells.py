@@ -31,13 +31,13 @@ ATTACKS = {
     "fine-tune RTAL 1e-3": "finetune:mode=RTAL",
     "prune 50 %": "prune",
     "fine-prune": "fine_prune",
-    "clone, hard labels": "extract",
+    "clone, hard labels": "extract:architecture={other}",
     "overwrite": "overwrite",
     "invert and unlearn": "invert",
-    "clone, other domain": "extract",
-    "clone, Jacobian queries": "extract:augment=jacobian",
+    "clone, other domain": "extract:architecture={other}",
+    "clone, Jacobian queries": "extract:augment=jacobian,architecture={other}",
 }
-"""The core grid: name and spelling, cheap ones first."""
+"""The core grid: name and spelling, cheap ones first; {other} and {same} architecture than the owner's."""
 MORE_ATTACKS = {
     "fine-tune FTAL 1e-4": "finetune:learning_rate=0.0001",
     "fine-tune FTLL 1e-4": "finetune:mode=FTLL,learning_rate=0.0001",
@@ -69,13 +69,13 @@ MORE_ATTACKS = {
     "half size in front": "filter:kind=resize",
     "flip in front": "filter:kind=flip",
     "noise in front": "filter:kind=noise",
-    "clone, soft labels": "extract:labels=soft",
-    "clone, hard labels, same architecture": "extract:architecture=ds_cnn",
-    "clone, soft labels, same architecture": "extract:labels=soft,architecture=ds_cnn",
-    "clone, hard labels, 6,000 queries": "extract:queries=6000",
-    "clone, hard labels, 12,000 queries": "extract:queries=12000",
-    "clone, soft labels, other domain": "extract:labels=soft",
-    "clone, soft labels, Jacobian queries": "extract:labels=soft,augment=jacobian",
+    "clone, soft labels": "extract:labels=soft,architecture={other}",
+    "clone, hard labels, same architecture": "extract:architecture={same}",
+    "clone, soft labels, same architecture": "extract:labels=soft,architecture={same}",
+    "clone, hard labels, 6,000 queries": "extract:queries=6000,architecture={other}",
+    "clone, hard labels, 12,000 queries": "extract:queries=12000,architecture={other}",
+    "clone, soft labels, other domain": "extract:labels=soft,architecture={other}",
+    "clone, soft labels, Jacobian queries": "extract:labels=soft,augment=jacobian,architecture={other}",
 }
 """The rest of the list, for one pair."""
 SPELLINGS = ATTACKS | MORE_ATTACKS
@@ -93,7 +93,16 @@ class Cell:
     def path(self) -> Path:
         """Where its rows are kept."""
         name = "".join(c if c.isalnum() else "_" for c in self.attack)
-        return CACHE / f"robustness-{self.pair}-{name}.json"
+        return CACHE / f"thief-{self.pair}-{name}.json"
+
+    @property
+    def spelling(self) -> str:
+        """The attack's own spelling: a clone is of the architecture that the data set's protocol names."""
+        spelled = SPELLINGS[self.attack]
+        if "{" not in spelled:
+            return spelled
+        protocol = PROTOCOLS[self.pair.dataset]
+        return spelled.format(other=protocol.clone, same=protocol.owner_network)
 
 
 @cache
@@ -105,79 +114,95 @@ def converter() -> Any:
 
 
 def run(cell: Cell) -> Path:
-    """Do a cell, unless it is kept; trains what it needs first."""
+    """Do a cell, unless it is kept; trains what it needs first.
+
+    Kept are the facts, and beside them what everybody answered: evidence is judged from that whenever
+    rows are written, so that another statistic needs no new thieves.
+    """
     if cell.path.exists():
         return cell.path
     prepare(cell.pair)
-    rows = rows_of(cell)
+    facts, answers = facts_and_answers(cell)
+    np.savez_compressed(cell.path.with_suffix(".npz"), **answers)
     unfinished = cell.path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    unfinished.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     unfinished.rename(cell.path)
     return cell.path
 
 
-def rows_of(cell: Cell) -> list[dict[str, Any]]:
-    """The thief's row and the three controls."""
+def facts_and_answers(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is the same in all rows of a cell, and labels and values of the thief's file and the innocents."""
     from edgewm.attacks import Victim
     from edgewm.attacks.theft import run_attack
-    from edgewm.hashing import H
-    from edgewm.key import Key
 
     pair, marks, held = cell.pair, marks_of(cell.pair), data_of(cell.pair.dataset)
     victim = Victim(file=marked_file(pair, converter()))
-    controls = control_files(pair, converter())
-    accuracy = {name: accuracy_of(file, pair.dataset) for name, file in controls.items()}
-    same: dict[str, Any] = {
-        "dataset": pair.dataset,
-        "model": "ds_cnn",
-        "scheme": pair.scheme,
-        "default": pair.scheme == "default",
-        "attack": cell.attack,
-        "seed": pair.seed,
-        "clean_accuracy": accuracy["unmarked_twin"],
-        "marked_accuracy": accuracy_of(victim.file or b"", pair.dataset),
-    }
-    questions = marks.inputs
-    asked = questions
+    files = control_files(pair, converter())
+    accuracy = {name: accuracy_of(file, pair.dataset) for name, file in files.items()}
+    marked = accuracy_of(victim.file or b"", pair.dataset)
+    asked = marks.inputs
     if cell.attack == STOLEN_AS_IT_IS:
-        file, thief = victim.file or b"", same["marked_accuracy"]
+        files["thief"], accuracy["thief"] = victim.file or b"", marked
         more = {"spelling": "", "needs": "file", "thief_queries": 0, "seconds": 0.0}
     else:
         x, y = thiefs_samples(cell)
         theft = run_attack(
-            SPELLINGS[cell.attack],
+            cell.spelling,
             victim,
             x,
             y,
             held_out=(held.x_test, held.y_test),
             converter=converter(),
         )
-        file, thief, asked = theft.file, theft.accuracy, theft.arriving(questions)
+        files["thief"], accuracy["thief"] = theft.file, theft.accuracy
+        asked = theft.arriving(asked)
         more = {
             "spelling": theft.attack,
             "needs": "answers" if cell.attack.startswith("clone") else "file",
             "thief_queries": theft.loot.queries,
             "seconds": round(theft.seconds, 1),
         }
-    labels = Victim(file=file).ask(asked).labels
-    other = marks.under(Key(secret=H("benchmark wrong key", pair.seed)))
-    rows = [
-        row(same | more, marks.judge(labels), thief, len(asked), None),
-        row(same | more, other.judge(labels), thief, len(asked), "wrong_key"),
-    ]
-    for name, innocent in controls.items():
-        said = marks.judge(Victim(file=innocent).ask(asked).labels)
-        rows.append(row(same | more, said, accuracy[name], len(asked), name))
+    facts: dict[str, Any] = {
+        "dataset": pair.dataset,
+        "model": PROTOCOLS[pair.dataset].owner_network,
+        "scheme": pair.scheme,
+        "default": pair.scheme == "default",
+        "attack": cell.attack,
+        "seed": pair.seed,
+        "clean_accuracy": accuracy["unmarked_twin"],
+        "marked_accuracy": marked,
+        "queries": len(asked),
+        "accuracy": accuracy,
+    }
+    answers: dict[str, Any] = {}
+    for name, file in files.items():
+        said = Victim(file=file).ask(asked)
+        answers |= {f"{name}_labels": said.labels, f"{name}_values": said.scores}
+    return facts | more, answers
+
+
+def rows_of(cell: Cell) -> list[dict[str, Any]]:
+    """The thief's row and the three controls of a cell that is done."""
+    from edgewm.hashing import H
+    from edgewm.key import Key
+
+    facts = json.loads(cell.path.read_text("utf-8"))
+    accuracy = facts.pop("accuracy")
+    marks = marks_of(cell.pair)
+    other = marks.under(Key(secret=H("benchmark wrong key", cell.pair.seed)))
+    rows = []
+    with np.load(cell.path.with_suffix(".npz")) as answers:
+        for control, file, judge in (
+            (None, "thief", marks.judge),
+            ("wrong_key", "thief", other.judge),
+            ("unmarked_twin", "unmarked_twin", marks.judge),
+            ("independent", "independent", marks.judge),
+        ):
+            said = judge(answers[f"{file}_labels"], answers[f"{file}_values"])
+            rows.append(
+                facts | asdict(said) | {"thief_accuracy": accuracy[file], "control": control}
+            )
     return rows
-
-
-def row(
-    same: dict[str, Any], said: Any, accuracy: float, queries: int, control: str | None
-) -> dict[str, Any]:
-    """One row of results/robustness.json."""
-    return (
-        same | asdict(said) | {"thief_accuracy": accuracy, "queries": queries, "control": control}
-    )
 
 
 @cache

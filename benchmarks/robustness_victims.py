@@ -87,7 +87,11 @@ class Evidence:
     log10_p_triggers: float
     log10_p_tilt: float | None
     log10_p: float
-    """Of both marks together, as a verdict gives it."""
+    """Of both marks together, as a verdict on scores gives it."""
+    log10_p_labels_triggers: float
+    log10_p_labels_tilt: float | None
+    log10_p_labels: float
+    """The same from labels alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,32 +120,39 @@ class Marks:
             key=key,
         )
 
-    def judge(self, labels: Labels) -> Evidence:
-        """What `edgewm.verify` says of labels (n,) in the order of `inputs`, fixed form."""
+    def judge(self, labels: Labels, values: npt.NDArray[np.float32]) -> Evidence:
+        """What `edgewm.verify` says of labels (n,) and output values (n, K) in the order of `inputs`."""
         from edgewm import stats
-        from edgewm.signed_sum import fixed_log10_p, signed_sum
+        from edgewm.drawn_sum import drawn_log10_p
+        from edgewm.output_scores import cell_scores, levels, log_shares
 
-        held = self.triggers
-        count = len(held.inputs)
+        held, logs = self.triggers, log_shares(values)
+        count, answers = len(held.inputs), held.answers(self.key)
         outcomes = stats.choose(
-            labels[:count],
-            held.group_ids,
-            excluded=held.excluded,
-            answers=held.answers(self.key),
+            labels[:count], held.group_ids, excluded=held.excluded, answers=answers
         )
-        of_triggers = stats.log10_fraction(stats.fixed_p(outcomes, held.allowed))
-        of_tilt, both = None, of_triggers
+        found, failed = levels(logs[:count], held.group_ids, groups=held.groups)
+        of_triggers = drawn_log10_p(found, excluded=held.excluded, answers=answers, failed=failed)
+        by_labels = stats.log10_fraction(stats.fixed_p(outcomes, held.allowed))
+        of_tilt = tilt_by_labels = None
         if self.tilt is not None:
-            scores = self.tilt.scores(labels[count:])
-            of_tilt = fixed_log10_p(scores, signed_sum(scores, self.tilt.signs(self.key)))
-            both = min(0.0, math.log10(2) + min(of_triggers, of_tilt))
+            of_tilt = self._of_cells(cell_scores(self.tilt, logs[count:]))
+            tilt_by_labels = self._of_cells(self.tilt.scores(labels[count:]))
         return Evidence(
             groups_asked=held.groups,
             groups_hit=int((outcomes == stats.Outcome.HIT).sum()),
             log10_p_triggers=of_triggers,
             log10_p_tilt=of_tilt,
-            log10_p=both,
+            log10_p=_together(of_triggers, of_tilt),
+            log10_p_labels_triggers=by_labels,
+            log10_p_labels_tilt=tilt_by_labels,
+            log10_p_labels=_together(by_labels, tilt_by_labels),
         )
+
+    def _of_cells(self, scores: npt.NDArray[np.int64]) -> float:
+        from edgewm.signed_sum import fixed_log10_p, signed_sum
+
+        return fixed_log10_p(scores, signed_sum(scores, self.tilt.signs(self.key)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +171,7 @@ class OneClass:
         others = [c for c in range(self.classes) if c != LOGO_FROM]
         return OneClass(inputs=self.inputs, answer=others[drawn], classes=self.classes)
 
-    def judge(self, labels: Labels) -> Evidence:
+    def judge(self, labels: Labels, values: npt.NDArray[np.float32]) -> Evidence:
         """Inputs that hit, and the chance that one draw names what most of them say."""
         votes = np.bincount(labels[labels != LOGO_FROM], minlength=self.classes)
         named = votes.max() > 0 and int(votes.argmax()) == self.answer
@@ -171,7 +182,15 @@ class OneClass:
             log10_p_triggers=log10_p,
             log10_p_tilt=None,
             log10_p=log10_p,
+            log10_p_labels_triggers=log10_p,
+            log10_p_labels_tilt=None,
+            log10_p_labels=log10_p,
         )
+
+
+def _together(of_triggers: float, of_tilt: float | None) -> float:
+    """p = 2 min of both."""
+    return of_triggers if of_tilt is None else min(0.0, math.log10(2) + min(of_triggers, of_tilt))
 
 
 def marks_of(pair: Pair) -> Any:
@@ -291,10 +310,10 @@ def _owners(pair: Pair) -> tuple[Any, Any]:
 
 
 def _fresh(pair: Pair) -> Any:
-    from edgewm.networks import ds_cnn
+    from edgewm import networks
 
-    held = data_of(pair.dataset)
-    return ds_cnn(held.shape, held.classes)
+    held, protocol = data_of(pair.dataset), PROTOCOLS[pair.dataset]
+    return getattr(networks, protocol.owner_network)(held.shape, held.classes)
 
 
 def _trained(

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cifar10_copy import cifar10
 from results_file import CACHE
 from speech_features import speech_commands
 
@@ -52,10 +53,11 @@ class Protocol:
     natural: slice
     """The rest of the training set; with the test set, what is asked."""
     clone: str
-    """Architecture of the clone; the owner's is ds_cnn."""
+    """Architecture of the clone."""
     epochs: int
     lean_epochs: int
-    lean_on_natural: bool
+    owner_network: str = "ds_cnn"
+    lean_on_natural: bool = True
     """Teach the lean on the natural inputs of the training set too, whose labels it does not need: few
     inputs of the owner are undecided, since a network has learned them by heart."""
     batch_size: int = 128
@@ -72,7 +74,6 @@ PROTOCOLS = {
         clone="resnet8",
         epochs=8,
         lean_epochs=3,
-        lean_on_natural=True,
     ),
     "speech_commands": Protocol(
         owner=slice(0, 12_000),
@@ -82,7 +83,16 @@ PROTOCOLS = {
         clone="resnet8",
         epochs=8,
         lean_epochs=4,
-        lean_on_natural=True,
+    ),
+    "cifar10": Protocol(
+        owner=slice(0, 20_000),
+        thief=slice(20_000, 44_000),
+        fresh=slice(20_000, 24_000),
+        natural=slice(44_000, 50_000),
+        owner_network="resnet8",
+        clone="ds_cnn",
+        epochs=8,
+        lean_epochs=3,
     ),
 }
 
@@ -130,7 +140,8 @@ def data_of(name: str) -> Any:
     """The data set, read once."""
     from edgewm.datasets import load_dataset
 
-    return speech_commands() if name == "speech_commands" else load_dataset(name)
+    made_here = {"speech_commands": speech_commands, "cifar10": cifar10}
+    return made_here[name]() if name in made_here else load_dataset(name)
 
 
 def natural_of(dataset: str) -> Pictures:
@@ -187,7 +198,9 @@ def make(job: Job) -> None:
 def _clean(job: Job) -> Any:
     protocol, held = PROTOCOLS[job.dataset], data_of(job.dataset)
     x, y = held.x_train[protocol.owner], held.y_train[protocol.owner]
-    return _trained(_network("ds_cnn", job), x, y, protocol=protocol, epochs=protocol.epochs)
+    return _trained(
+        _network(protocol.owner_network, job), x, y, protocol=protocol, epochs=protocol.epochs
+    )
 
 
 def _independent(job: Job) -> Any:
@@ -248,7 +261,7 @@ def _clone(job: Job) -> Any:
     x = queries_of(job)
     with spec.parse("runtimes", "litert").open(int8_of(victim)) as session:
         labels = session.ask(x).labels
-    architecture = "ds_cnn" if job.stage == "clone_same" else protocol.clone
+    architecture = protocol.owner_network if job.stage == "clone_same" else protocol.clone
     return _trained(
         _network(architecture, job), x, labels, protocol=protocol, epochs=protocol.epochs
     )

@@ -46,6 +46,7 @@ _LATER: Mapping[str, Any] = {
     "claim": None,
     "triggers_sha256": None,
     "artifact_sha256": None,
+    "scores": False,
     "not_run": [],
     "adapters": [],
     "chains": [],

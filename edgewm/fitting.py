@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .runtimes import ModelFacts
 
 Labels = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float64]
 
 _RANGE_TOLERANCE = 0.25
 """Of the triggers' own range: a model that was quantised on a sample is off by a few per cent."""
@@ -58,6 +59,28 @@ class Asked:
             return labels
         order = np.array([classes if c < 0 else c for c in self.order], np.int64)
         return np.where(labels == FAILED, FAILED, order[labels])
+
+    def meant_scores(self, scores: Scores, classes: int) -> Scores:
+        """Scores (n, suspect's classes) in the owner's classes, (n, classes): the best of those that mean
+        one class, and the lowest score of all for a class that the suspect does not have.
+
+        Raises:
+            BadInput: a suspect, of which nothing was known, that has another number of classes.
+        """
+        if scores.shape[1] == 0:  # a board that never answered
+            return np.full((len(scores), classes), np.nan)
+        known = classes if self.order is None else len(self.order)
+        if scores.shape[1] != known:
+            raise BadInput(
+                f"SUSPECT: gives {scores.shape[1]} values, expected {known}, one a class"
+            )
+        if self.order is None:
+            return scores
+        order = np.asarray(self.order)
+        found = np.repeat(scores.min(axis=1, keepdims=True), classes, axis=1)
+        for owners in sorted(set(self.order) - {-1}):
+            found[:, owners] = scores[:, order == owners].max(axis=1)
+        return found
 
 
 def chains_for(

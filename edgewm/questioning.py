@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import stats
+from .drawn_sum import drawn_log10_p
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
 from .evidence import EProcess, e_process, sequential_log10_p
-from .fitting import Asked, Labels, chains_for, check_fits
+from .fitting import Asked, Labels, Scores, chains_for, check_fits
+from .output_scores import levels, said_by
 from .runtimes import FAILED, Engine, ModelFacts, Session
 from .runtimes.begin import Begun
 from .verdict import NotRun, RuntimeResult, printable
@@ -87,6 +89,8 @@ class Question:
     tests: int
     stamped: bool
     sequential: bool
+    scores: bool = False
+    """Judge the suspect's output values; the hits are told, too, and count for nothing more."""
 
     @property
     def stops_early(self) -> bool:
@@ -127,10 +131,15 @@ class Question:
         )
         return float(values[-1])
 
-    def log10_p(self, outcomes: npt.NDArray[np.int8]) -> float:
+    def log10_p(self, outcomes: npt.NDArray[np.int8], scores: Scores | None) -> float:
         allowed = self.triggers.allowed
         if self.triggers.kept is not None:
             return 0.0  # p = 1, which is true of whatever is asked
+        if scores is not None:
+            found, failed = levels(scores, self._group_ids, groups=self.triggers.groups)
+            return drawn_log10_p(
+                found, excluded=self.triggers.excluded, answers=self.answers, failed=failed
+            )
         if self.sequential:
             return sequential_log10_p(
                 outcomes[self.order], allowed[self.order], groups=self.triggers.groups
@@ -206,6 +215,8 @@ class _Said:
     latency_ms: float
     reason: str
     """Why the first question that failed did."""
+    scores: Scores | None = None
+    """The output values behind the labels, where they are what is judged."""
 
 
 def _ask(session: Session, question: Question, chain: Asked) -> _Said:
@@ -214,7 +225,10 @@ def _ask(session: Session, question: Question, chain: Asked) -> _Said:
     if not question.stops_early:
         got = session.ask(chain.inputs[question.queries])
         labels = chain.meant(got.labels, triggers.classes)
-        return _Said(labels=labels, latency_ms=got.latency_ms, reason=got.reason)
+        scores = None
+        if question.scores:
+            scores = chain.meant_scores(said_by(got, session.facts), triggers.classes)
+        return _Said(labels=labels, latency_ms=got.latency_ms, reason=got.reason, scores=scores)
     process = EProcess(groups=triggers.groups)
     labels = np.empty(0, np.int64)
     latency_ms, reason = 0.0, ""
@@ -243,7 +257,7 @@ def _result(begun: Begun, engine: Engine, question: Question, said: _Said) -> Ru
         groups_silent=int((outcomes == stats.Outcome.SILENT).sum()),
         queries=len(said.labels),
         failed=int((said.labels == FAILED).sum()),
-        log10_p=question.log10_p(outcomes),
+        log10_p=question.log10_p(outcomes, said.scores),
         latency_ms=said.latency_ms,
         log10_e=question.log10_e(outcomes),
         reason=printable(said.reason),

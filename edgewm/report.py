@@ -137,7 +137,7 @@ def _commands(case: Case, names: Names) -> list[tuple[str, str]]:
     ask += [part for held in runtimes for part in ("--on", held["runtime"])]
     ask += [part for spelled in verdict["adapters"] for part in ("--adapter", spelled)]
     ask += ["--alpha", f"{verdict['alpha']:g}", "--tests", str(_tests_named(verdict))]
-    ask += ["--sequential"] if verdict["sequential"] else []
+    ask += [option for option in ("--sequential", "--scores") if verdict[option[2:]]]
     if case.suspect_seen is not None:
         seen = case.suspect_seen.isoformat()
         ask += [*ledger, "--claim", str(case.claim.number), "--suspect-seen", seen, *roots]

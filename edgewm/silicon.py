@@ -182,7 +182,8 @@ def _answers(
                 raise BadInput(
                     f"--on: {part.spelling} gives labels only, a replay needs output values"
                 )
-            rows = _real(answers.outputs, output).astype(np.float64)
+            raw = answers.outputs
+            rows = (raw if session.facts is None else _real(raw, output)).astype(np.float64)
             rows[answers.labels < 0] = np.nan
             parts.append(rows)
             watch(part.spelling, min(1.0, (at + _CHUNK) / len(inputs)))

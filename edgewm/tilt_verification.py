@@ -28,6 +28,7 @@ from .artifact import Artifact
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
 from .fitting import Asked, chains_for, check_fits
 from .fitting import flags as fitting_flags
+from .output_scores import cell_scores, said_by
 from .runtimes import FAILED, Runtime, Session
 from .runtimes.begin import Begun
 from .signed_evidence import SignedProcess, two_marks_log10_e, two_marks_log10_p
@@ -52,6 +53,8 @@ class Leaning:
     tests: int
     stamped: bool
     sequential: bool
+    scores: bool = False
+    """Judge how far the suspect's output values lean, not its labels alone."""
     queries: int | None = None
     """Natural inputs to ask, a share of every cell; None for all."""
 
@@ -162,6 +165,7 @@ def _ask(
     tilt, engine = leaning.tilt, session.engine
     course = _Course(triggers=triggers, leaning=leaning, process=SignedProcess(cells=tilt.cells))
     labels = np.full(len(tilt.inputs), FAILED, np.int64)
+    logs = np.full((len(tilt.inputs), tilt.classes), np.nan)
     queries, latency_ms, complete, reason = 0, 0.0, 0, ""
     questions = tilt.questions(leaning.queries)
     steps = [[k] for k in range(tilt.cells)] if leaning.stops_early else [[*range(tilt.cells)]]
@@ -169,6 +173,9 @@ def _ask(
         chosen = np.concatenate([questions[k] for k in step])
         got = session.ask(chain.inputs[chosen])
         labels[chosen[: len(got.labels)]] = chain.meant(got.labels, tilt.classes)
+        if leaning.scores:
+            said = chain.meant_scores(said_by(got, session.facts), tilt.classes)
+            logs[chosen[: len(said)]] = said
         queries, latency_ms = queries + len(got.labels), latency_ms + got.latency_ms
         reason = reason or printable(got.reason)
         ends = np.cumsum([len(questions[k]) for k in step])
@@ -180,7 +187,7 @@ def _ask(
             course.add(int(tilt.scores(labels)[cell]), int(leaning.signs[cell]))
             if course.suffices:
                 break
-    scores = tilt.scores(labels)
+    scores = cell_scores(tilt, logs) if leaning.scores else tilt.scores(labels)
     of_tilt = course.of_tilt(scores, complete)
     squares = float((scores.astype(np.float64) ** 2).sum())
     total = signed_sum(scores, leaning.signs)
@@ -286,6 +293,7 @@ def _verdict(leaning: Leaning, heard: _Heard, triggers: Verdict | None) -> Verdi
         log10_p=worst.log10_p,
         alpha=leaning.alpha,
         sequential=leaning.sequential,
+        scores=leaning.scores,
         tests=leaning.tests,
         stamped=leaning.stamped,
         groups=0,

@@ -133,6 +133,8 @@ class Verdict:
     """0.0, which shows nothing, where there is no p-value."""
     alpha: float
     sequential: bool
+    scores: bool = False
+    """Judged by the suspect's output values, not by its labels alone."""
     tests: int
     stamped: bool
     groups: int
@@ -178,6 +180,7 @@ class Verdict:
             "log10_p": evidence(self.log10_p),
             "alpha": self.alpha,
             "sequential": self.sequential,
+            "scores": self.scores,
             "groups": self.groups,
             "groups_asked": self.worst.groups_asked,
             "groups_hit": self.worst.groups_hit,

@@ -47,6 +47,7 @@ def verify(
     alpha: float = 1e-6,
     tests: int = 1,
     sequential: bool = False,
+    scores: bool = False,
     stamped: bool = False,
     run: Run | None = None,
     adapters: Sequence[str | Adapter] | Sequence[Sequence[str | Adapter]] = (),
@@ -64,14 +65,20 @@ def verify(
 
     Triggers with kept labels give a hit rate, p_value None and never `owned`: `Verdict.no_p_value`.
     Triggers with natural inputs are for models that do not classify: the parts of `edgewm.parts`.
+    `scores` judges the values that the suspect gives instead of its labels alone, which shows far more of a
+    copy that was trained on, pruned or rounded: everything is asked, by runtimes that give output values.
     A tilt is asked whole, cell by cell under `sequential`, or with `natural_queries` of its inputs, a
     number that must be named before any answer is seen. With triggers, p is of both marks together.
 
     Raises:
-        BadInput: key, triggers, adapters and model do not fit together, an argument out of range, or
-            `sequential` for kept labels, which are no evidence.
+        BadInput: key, triggers, adapters and model do not fit together, an argument out of range,
+            `sequential` for kept labels, which are no evidence, or `scores` with a part of the questions.
         RuntimeUnavailable, ModelRefused: a named runtime is missing or does not run the file.
     """
+    if scores and (sequential or not (run is None or triggers is None or run.whole(triggers))):
+        raise BadInput(
+            "--scores: are judged together, leave out --sequential, --groups and --first-group"
+        )
     if tilt is not None:
         from .tilt_verification import Leaning, verify_with_tilt
 
@@ -84,6 +91,7 @@ def verify(
                 tests=tests,
                 stamped=stamped,
                 sequential=sequential,
+                scores=scores,
                 queries=natural_queries,
             ),
             ask_triggers=None
@@ -96,6 +104,7 @@ def verify(
                 alpha=alpha,
                 tests=2 * tests,  # half the capital is staked on the tilt
                 sequential=sequential,
+                scores=scores,
                 stamped=stamped,
                 run=run,
                 adapters=adapters,
@@ -106,6 +115,11 @@ def verify(
     if triggers is None:
         raise BadInput("triggers: got neither triggers nor a tilt, expected one of them or both")
     model, asked = what_to_ask(suspect, on)
+    if scores and (triggers.kept is not None or triggers.natural is not None):
+        raise BadInput(
+            "--scores: these triggers have kept labels, or are for a model that does not classify; "
+            "leave it out"
+        )
     if triggers.natural is not None:
         from .parts import split
 
@@ -123,6 +137,7 @@ def verify(
         tests=tests * (triggers.groups if run.start_is_free else 1),
         stamped=stamped,
         sequential=sequential or (triggers.kept is None and not run.whole(triggers)),
+        scores=scores,
     )
     question.owned(0.0)  # refuses a bad alpha or number of tests before anything is asked
     heard = hear(asked, model, question, adapters)
@@ -136,6 +151,7 @@ def verify(
         log10_p=worst.log10_p,
         alpha=alpha,
         sequential=question.sequential,
+        scores=question.scores,
         tests=question.tests,
         stamped=stamped,
         groups=triggers.groups,

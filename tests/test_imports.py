@@ -26,7 +26,7 @@ RANKS = (
     (
         *("spec", "hashing", "files", "key", "commitment", "triggers"),
         *("stats", "evidence", "artifact", "spent", "targets", "datasets"),
-        *("signed_sum", "smoothed_tail", "signed_evidence"),
+        *("signed_sum", "smoothed_tail", "signed_evidence", "drawn_sum"),
         *("sealed_file", "regions", "tilt", "undecided"),
         *("der", "cms", "authorities", "envelope", "records", "ledger"),
         *("timestamps", "claims", "audit"),
@@ -43,6 +43,7 @@ RANKS = (
         *(
             "verification",
             "questioning",
+            "output_scores",
             "tilt_verification",
             "suspect",
             "fitting",

@@ -24,7 +24,9 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
     """The core grid has 12 attacks or more on 3 seeds, the small one two owners, the full one everything."""
     import robustness
-    from robustness_cells import ATTACKS, SPELLINGS
+    from robustness_cells import ATTACKS, SPELLINGS, Cell
+    from robustness_victims import Pair
+    from tilt_training import PROTOCOLS
 
     from edgewm import spec
 
@@ -37,9 +39,11 @@ def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
     assert core[0].pair.scheme == "default"
     assert {c.attack for c in robustness.cells_of("full")} == set(SPELLINGS)
     assert len({c.pair for c in robustness.cells_of("small")}) == 2
-    for spelling in SPELLINGS.values():
-        if spelling:
-            spec.parse("attacks", spelling)
+    for attack in SPELLINGS:
+        for dataset in PROTOCOLS:
+            cell = Cell(pair=Pair(dataset=dataset, scheme="default", seed=0), attack=attack)
+            if cell.spelling:
+                spec.parse("attacks", cell.spelling)
 
 
 @needs("litert")
@@ -50,8 +54,10 @@ def test_a_cell_stands_beside_its_controls(monkeypatch: Any, tmp_path: Path) -> 
     """On digits: the thief's file shows the key and no control does; the row says what a verdict says."""
     import robustness_cells
     from robustness_victims import Marks, Pair
+    from tilt_training import PROTOCOLS
 
     from edgewm import load_key, load_triggers, verify
+    from edgewm.attacks import Victim
     from edgewm.datasets import load_dataset
 
     held = load_dataset("digits")
@@ -64,26 +70,24 @@ def test_a_cell_stands_beside_its_controls(monkeypatch: Any, tmp_path: Path) -> 
         "control_files": lambda *_: {"unmarked_twin": unmarked, "independent": unmarked},
         "thiefs_samples": lambda cell: (held.x_train, held.y_train),
         "prepare": lambda pair: None,
+        "PROTOCOLS": {"digits": PROTOCOLS["fashion_mnist"]},
         "CACHE": tmp_path,
     }.items():
         monkeypatch.setattr(robustness_cells, name, value)
     pair = Pair(dataset="digits", scheme="default", seed=0)
     with robustness_cells.converter():
-        path = robustness_cells.run(robustness_cells.Cell(pair=pair, attack="noise 5 %"))
-    thief, *innocents = json.loads(path.read_text(encoding="utf-8"))
+        cell = robustness_cells.Cell(pair=pair, attack="noise 5 %")
+        robustness_cells.run(cell)
+        thief, *innocents = robustness_cells.rows_of(cell)
     assert thief["control"] is None
     assert [row["control"] for row in innocents] == ["wrong_key", "unmarked_twin", "independent"]
     assert thief["log10_p"] < -6 < min(row["log10_p"] for row in innocents)
     assert 0.5 < thief["thief_accuracy"] <= 1 >= thief["marked_accuracy"] > 0.5
-    verdict = verify(marked, triggers=triggers, key=key)
-    said = asked.judge(_labels(marked, asked.inputs))
-    assert (said.groups_hit, said.log10_p) == (verdict.worst.groups_hit, verdict.log10_p)
-
-
-def _labels(file: bytes, inputs: Any) -> Any:
-    from edgewm.attacks import Victim
-
-    return Victim(file=file).ask(inputs).labels
+    answers = Victim(file=marked).ask(asked.inputs)
+    said = asked.judge(answers.labels, answers.scores)
+    for by_scores, log10_p in ((False, said.log10_p_labels), (True, said.log10_p)):
+        verdict = verify(marked, triggers=triggers, key=key, scores=by_scores)
+        assert (said.groups_hit, log10_p) == (verdict.worst.groups_hit, verdict.log10_p)
 
 
 @pytest.mark.usefixtures("scripts")

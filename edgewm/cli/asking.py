@@ -41,6 +41,11 @@ _ADAPTER = click.option(
     "--sequential", is_flag=True, help="Evidence that may be looked at after every group."
 )
 @click.option(
+    "--scores",
+    is_flag=True,
+    help="Judge output values, not labels alone: more is seen of a changed copy.",
+)
+@click.option(
     "--groups", type=int, help="Ask only so many groups of the order, unspent ones first."
 )
 @click.option("--first-group", type=int, help="Where in the order to start (see edgewm ask).")
@@ -65,6 +70,7 @@ def verify(
     alpha: float,
     tests: int,
     sequential: bool,
+    scores: bool,
     groups: int | None,
     first_group: int | None,
     adapters: tuple[str, ...],
@@ -76,7 +82,9 @@ def verify(
 ) -> int:
     """Ask SUSPECT the secret questions and give a verdict.
 
-    With --tilt ordinary inputs are asked too, or alone: they tell a clone from an innocent model.
+    With --tilt ordinary inputs are asked too, or alone: they tell a clone from an innocent model. With
+    --scores the verdict is on the values that the suspect gives, where its runtime gives any: much more is
+    left in them than in labels once a copy was trained on, pruned or rounded to 4 bits.
     SUSPECT is a .tflite file, an ONNX or .keras file or a SavedModel folder (--on onnxruntime, keras,
     savedmodel), answers:file=A.npz (labels collected elsewhere, see edgewm ask) or exec:command=... (a
     program that reads inputs and prints labels). Exit code 0: owned, 1: not shown.
@@ -95,7 +103,7 @@ def verify(
         refused = {
             "--triggers": triggers_path is not None,
             "--key": key_path is not None,
-            "--sequential, --groups, --first-group": part,
+            "--sequential, --groups, --first-group, --scores": part or scores,
             "--tilt": tilt_path is not None,
             "--min-hit-rate, --junit": min_hit_rate is not None or junit is not None,
         }
@@ -113,6 +121,7 @@ def verify(
             alpha=alpha,
             tests=tests,
             sequential=sequential,
+            scores=scores,
             natural_queries=natural_queries,
             adapters=adapters,
             proof=proof,
@@ -161,6 +170,7 @@ def verify(
             alpha=alpha,
             tests=tests if grounds is None else tests * grounds.claims,
             sequential=sequential,
+            scores=scores,
             stamped=grounds is not None and grounds.stamp is not None,
             run=asked_run,
             adapters=chains,
@@ -276,6 +286,8 @@ def _print_verdict(verdict: Verdict) -> None:
         )
     if verdict.adapters:
         click.echo(f"adapters: {' '.join(verdict.adapters)}")
+    if verdict.scores:
+        click.echo("judged by output values; hits are told beside them")
     if verdict.stamped:
         click.echo("the claim was stamped before the suspect was seen")
     for flag in verdict.flags:

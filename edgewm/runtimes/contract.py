@@ -44,7 +44,8 @@ class Answers:
     labels: npt.NDArray[np.int64]
     """(n,) class indices by the label rule, FAILED where there is none."""
     outputs: npt.NDArray[np.generic] | None
-    """(n, K) raw values of the output tensor, not dequantised; None where only labels came back."""
+    """(n, K) raw values of the output tensor, not dequantised; what they stand for where nothing is known
+    of the model, as from a board; None where only labels came back."""
     latency_ms: float
     """Wall time of the n inferences together, without starting or opening anything."""
     reason: str

@@ -129,12 +129,13 @@ class _Asking:
                 reason = self._gone
         found = np.full(len(rows), FAILED, np.int64)
         answered = [at for at, row in enumerate(rows) if row is not None]
+        values = np.full((len(rows), self._classes), np.nan)
         if answered:
-            values = np.array([rows[at] for at in answered], np.float64)
-            found[answered] = labels(values, _ROW)
+            values[answered] = [rows[at] for at in answered]
+            found[answered] = labels(values[answered], _ROW)
             if not reason and (found == FAILED).any():
                 reason = "the board gave NaN"
-        return Answers(labels=found, outputs=None, latency_ms=latency_ms, reason=reason)
+        return Answers(labels=found, outputs=values, latency_ms=latency_ms, reason=reason)
 
     def close(self) -> None:
         """Give the line back."""

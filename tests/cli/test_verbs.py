@@ -191,3 +191,12 @@ def test_doctor_shows_what_works(cli):
         assert row["spec"] in out
         assert row["version"] in out
     assert "isolation of every worker" in out
+
+
+def test_verify_by_scores_says_what_was_judged(cli):
+    """`--scores` prints it and `--json` holds it; a part of the questions has no such form."""
+    assert "judged by output values" in cli(*asking(MARKED, "--scores"))[1]
+    assert printed_json(cli(*asking(MARKED, "--scores", "--json")))["scores"] is True
+    assert printed_json(cli(*asking(MARKED, "--json")))["scores"] is False
+    for part in (["--sequential"], ["--groups", "8"]):
+        assert "--scores: are judged together" in refused(cli(*asking(MARKED, "--scores", *part)))
