@@ -15,11 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import stats
-from .drawn_sum import drawn_log10_p
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
 from .evidence import EProcess, e_process, sequential_log10_p
 from .fitting import Asked, Labels, Scores, chains_for, check_fits
-from .output_scores import levels, said_by
 from .runtimes import FAILED, Engine, ModelFacts, Session
 from .runtimes.begin import Begun
 from .verdict import NotRun, RuntimeResult, printable
@@ -136,6 +134,9 @@ class Question:
         if self.triggers.kept is not None:
             return 0.0  # p = 1, which is true of whatever is asked
         if scores is not None:
+            from .drawn_sum import drawn_log10_p  # most verdicts are on labels, and start faster
+            from .output_scores import levels
+
             found, failed = levels(scores, self._group_ids, groups=self.triggers.groups)
             return drawn_log10_p(
                 found, excluded=self.triggers.excluded, answers=self.answers, failed=failed
@@ -227,6 +228,8 @@ def _ask(session: Session, question: Question, chain: Asked) -> _Said:
         labels = chain.meant(got.labels, triggers.classes)
         scores = None
         if question.scores:
+            from .output_scores import said_by
+
             scores = chain.meant_scores(said_by(got, session.facts), triggers.classes)
         return _Said(labels=labels, latency_ms=got.latency_ms, reason=got.reason, scores=scores)
     process = EProcess(groups=triggers.groups)

@@ -28,7 +28,6 @@ from .artifact import Artifact
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
 from .fitting import Asked, chains_for, check_fits
 from .fitting import flags as fitting_flags
-from .output_scores import cell_scores, said_by
 from .runtimes import FAILED, Runtime, Session
 from .runtimes.begin import Begun
 from .signed_evidence import SignedProcess, two_marks_log10_e, two_marks_log10_p
@@ -174,6 +173,8 @@ def _ask(
         got = session.ask(chain.inputs[chosen])
         labels[chosen[: len(got.labels)]] = chain.meant(got.labels, tilt.classes)
         if leaning.scores:
+            from .output_scores import said_by
+
             said = chain.meant_scores(said_by(got, session.facts), tilt.classes)
             logs[chosen[: len(said)]] = said
         queries, latency_ms = queries + len(got.labels), latency_ms + got.latency_ms
@@ -187,7 +188,12 @@ def _ask(
             course.add(int(tilt.scores(labels)[cell]), int(leaning.signs[cell]))
             if course.suffices:
                 break
-    scores = cell_scores(tilt, logs) if leaning.scores else tilt.scores(labels)
+    if leaning.scores:
+        from .output_scores import cell_scores
+
+        scores = cell_scores(tilt, logs)
+    else:
+        scores = tilt.scores(labels)
     of_tilt = course.of_tilt(scores, complete)
     squares = float((scores.astype(np.float64) ** 2).sum())
     total = signed_sum(scores, leaning.signs)
