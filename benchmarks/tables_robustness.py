@@ -147,7 +147,7 @@ def robustness_controls() -> str:
 
 def false_accusations() -> str:
     """Shares of small p-values among innocents."""
-    names = {"triggers": "triggers", "tilt": "tilt", "both": "triggers and tilt", "logo": "logo"}
+    names = {"both": "triggers and tilt", "both, scores": "triggers and tilt, scores"}
     found = load("false_accusations")["summary"]
     alphas = list(next(iter(found.values()))["shares"])
     rows = []
