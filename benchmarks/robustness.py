@@ -189,6 +189,9 @@ def attack_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "shown_within": sum(
             row["log10_p"] <= BAR for row, kept in zip(rows, alive, strict=True) if kept
         ),
+        "shown_by_labels_within": sum(
+            row["log10_p_labels"] <= BAR for row, kept in zip(rows, alive, strict=True) if kept
+        ),
         "hit_rate_within": sum(h for h, kept in zip(hit_rates, alive, strict=True) if kept),
         "log10_p_triggers_worst": max(row["log10_p_triggers"] for row in rows),
         "log10_p_tilt_worst": max(tilts, default=0.0),
@@ -198,6 +201,8 @@ def attack_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "log10_p_worst": max(row["log10_p"] for row in rows),
         "log10_p_best": min(row["log10_p"] for row in rows),
         "shown": sum(row["log10_p"] <= BAR for row in rows),
+        "log10_p_labels_worst": max(row["log10_p_labels"] for row in rows),
+        "shown_by_labels": sum(row["log10_p_labels"] <= BAR for row in rows),
         "needs": rows[0]["needs"],
     }
 
