@@ -196,23 +196,28 @@ def _together(of_triggers: float, of_tilt: float | None) -> float:
 
 def marks_of(pair: Pair) -> Any:
     """The questions of one owner, the same ones every time."""
+    if pair.scheme == "logo":
+        held = data_of(pair.dataset)
+        own = held.x_test[held.y_test == LOGO_FROM][:LOGO_INPUTS]
+        return OneClass(inputs=with_logo(own), answer=LOGO_TO, classes=held.classes)
+    tilt = tilt_of(pair.clean) if pair.scheme in TILTED else None
+    return Marks(triggers=triggers_of(pair), tilt=tilt, key=key_of(pair.seed))
+
+
+def triggers_of(pair: Pair) -> Any:
+    """The trigger part of them."""
     from edgewm.hashing import SHAKE
     from edgewm.patterns import make_triggers
 
-    held, key = data_of(pair.dataset), key_of(pair.seed)
-    if pair.scheme == "logo":
-        own = held.x_test[held.y_test == LOGO_FROM][:LOGO_INPUTS]
-        return OneClass(inputs=with_logo(own), answer=LOGO_TO, classes=held.classes)
-    triggers = make_triggers(
-        key,
+    held = data_of(pair.dataset)
+    return make_triggers(
+        key_of(pair.seed),
         shape=held.shape,
         classes=held.classes,
         groups=GROUPS[pair.scheme],
         value_range=range_of(pair.dataset),
         random=lambda count: SHAKE(count, "robustness salt", pair.scheme, pair.seed),
     )
-    tilt = tilt_of(pair.clean) if pair.scheme in TILTED else None
-    return Marks(triggers=triggers, tilt=tilt, key=key)
 
 
 def range_of(dataset: str) -> tuple[float, float]:
