@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,6 +155,36 @@ def test_a_board_that_is_not_marked_says_so(marked: Path, tmp_path: Path) -> Non
         board.greet()
         with pytest.raises(Lost, match="makes no inputs"):
             board.draw(0, bytes(32))
+
+
+@needs("cmake")
+def test_cmake_builds_the_same_firmware(marked: Path, tmp_path: Path) -> None:
+    """With the toolchain file beside it: the same bytes of code, the same answers; refused without it."""
+    project, build = marked.parent, tmp_path / "build"
+    own = [str(part) for part in ("cmake", "-S", project, "-B", build)]
+    refused = subprocess.run(
+        [*own[:-1], str(tmp_path / "host")], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode
+    assert "give --toolchain arm-none-eabi.cmake" in refused.stderr
+    subprocess.run([*own, "--toolchain", str(project / "arm-none-eabi.cmake")], check=True)
+    subprocess.run(["cmake", "--build", str(build)], check=True)
+    program = build / "firmware.elf"
+    sizes = [
+        subprocess.run(
+            ["arm-none-eabi-size", str(path)], capture_output=True, text=True, check=True
+        )
+        .stdout.splitlines()[1]
+        .split()[:3]
+        for path in (program, marked)
+    ]
+    assert sizes[0] == sizes[1]
+    answers = []
+    for path in (program, marked):
+        with running(path, "an386") as port, opened(port) as board:
+            board.load(bytes(range(64)))
+            answers.append(board.infer().values)
+    assert answers[0] == answers[1]
 
 
 @contextmanager
