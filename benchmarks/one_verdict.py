@@ -92,7 +92,8 @@ def network_of(name: str) -> Network:
     if name == "digits":
         key, triggers = load_key(GOLDEN / "owner.key"), load_triggers(GOLDEN / "triggers.npz")
     elif name == "fashion":
-        from robustness_victims import key_of, triggers_of
+        from robustness_victims import triggers_of
+        from tilt_training import key_of
 
         key, triggers = key_of(0), triggers_of(fashion())
     else:
