@@ -9,7 +9,7 @@ All are full int8. Each runtime gives a verdict of its own on the marked file, o
 the marked file under another key, with every group asked and in the sequential form. A runtime opens a file
 once and is asked anew for each of these. Networks that are not kept in results/cache are trained first.
 
-    EDGEWM_DATA=... EDGEWM_LINUX_ROOTS=... python benchmarks/one_verdict.py [--jobs 2]
+    EDGEWM_DATA=... EDGEWM_LINUX_ROOTS=... python benchmarks/one_verdict.py [--jobs 2] [--missing]
     (the second holds arm64 and armhf, made by `edgewm device linux-root`)
 """
 
@@ -29,6 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from markdown_tables import load
 from results_file import CACHE, write_result
 from rich.progress import track
 
@@ -52,6 +53,8 @@ BOARDS = {"digits": tuple(boards()), "fashion": ("an386",), "movement": ("an386"
 """Of `edgewm device build`; a Cortex-M4 is among them for every network."""
 NETWORKS = tuple(BOARDS)
 SUSPECTS = ("marked", "unmarked", "another key")
+CASES = 2 * len(SUSPECTS)
+"""Verdicts of one runtime on one network: each suspect in both modes."""
 OTHER = Key(secret=H("benchmark one verdict, another key"))
 
 
@@ -189,12 +192,17 @@ def both_modes(
         )
 
 
+def shown(runtime: str) -> str:
+    """Its spelling without the folder of this machine."""
+    return re.sub(r"root=[^,]*,", "", runtime)
+
+
 def row_of(network: Network, runtime: str, suspect: str, verdict: Any) -> dict[str, Any]:
     """One verdict."""
     worst = verdict.worst
     row = {
         "network": network.name,
-        "runtime": re.sub(r"root=[^,]*,", "", runtime),
+        "runtime": shown(runtime),
         "core": boards()[runtime].core if runtime in boards() else None,
         "version": worst.version,
         "arithmetic": worst.arithmetic,
@@ -238,7 +246,25 @@ def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
         verdicts.setdefault(case, set()).add(row["owned"])
     same = all(len(owned) == 1 for owned in verdicts.values())
     right = all(row["owned"] == (row["suspect"] == "marked") for row in rows)
-    return {"same_verdict_everywhere": same, "every_verdict_right": right, "networks": found}
+    return {
+        "same_verdict_everywhere": same,
+        "every_verdict_right": right,
+        "missing": missing_in(rows),
+        "networks": found,
+    }
+
+
+def missing_in(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Network, runtime, suspect and mode of every verdict that a run which was stopped has not given."""
+    there = {tuple(row[n] for n in ("network", "runtime", "suspect", "mode")) for row in rows}
+    return [
+        [name, shown(runtime), suspect, mode]
+        for name in NETWORKS
+        for runtime in (*INTERPRETERS, *BOARDS[name])
+        for suspect in SUSPECTS
+        for mode in ("fixed", "sequential")
+        if (name, shown(runtime), suspect, mode) not in there
+    ]
 
 
 def main() -> None:
@@ -246,6 +272,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--train", choices=NETWORKS)
     options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--missing", action="store_true", help="keep the rows of the last run")
     chosen = options.parse_args()
     if chosen.train:
         train(chosen.train)
@@ -253,16 +280,21 @@ def main() -> None:
     roots = os.environ.get("EDGEWM_LINUX_ROOTS")
     if not os.environ.get("EDGEWM_DATA") or not roots:
         sys.exit("set EDGEWM_DATA and EDGEWM_LINUX_ROOTS, see the first lines of this file")
-    rows: list[dict[str, Any]] = []
+    kept: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in load("one_verdict")["rows"] if chosen.missing else ():
+        kept.setdefault((row["network"], row["runtime"]), []).append(row)
+    pairs = [(name, on) for name in NETWORKS for on in (*INTERPRETERS, *BOARDS[name])]
     with ProcessPoolExecutor(chosen.jobs) as pool:
-        asked = []
-        for name in NETWORKS:
+        asked: dict[tuple[str, str], Any] = {}
+        for name, runtime in pairs:
+            if len(kept.get((name, shown(runtime)), ())) == CASES:
+                continue
             if not all(path.exists() for path in files_of(name)):
                 subprocess.run([sys.executable, __file__, "--train", name], check=True)
-            for runtime in (*INTERPRETERS, *BOARDS[name]):
-                asked.append(pool.submit(verdicts, name, runtime, roots))
-        for done in track(asked, "runtimes"):
-            rows += done.result()
+            asked[name, runtime] = pool.submit(verdicts, name, runtime, roots)
+        for pair, done in track(asked.items(), "runtimes"):
+            kept[pair[0], shown(pair[1])] = done.result()
+    rows = [row for name, runtime in pairs for row in kept[name, shown(runtime)]]
     settings = {"interpreters": INTERPRETERS, "boards": BOARDS, "alpha": 1e-6, "stamped": True}
     print(write_result("one_verdict", settings=settings, rows=rows, summary=summary_of(rows)))
 

@@ -35,14 +35,17 @@ def one_verdict() -> str:
                 f"{_hits(of['marked', 'fixed'])}, {of['marked', 'fixed']['log10_p']:.1f} "
                 f"{_both(of, 'marked')}",
                 f"{of['marked', 'sequential']['groups_asked']} groups",
-                *(
-                    f"{_hits(of[suspect, 'fixed'])} {_both(of, suspect)}"
-                    for suspect in ("unmarked", "another key")
-                ),
+                *(_control(of, suspect) for suspect in ("unmarked", "another key")),
             )
             for (network, _), of in rows.items()
         ],
     )
+
+
+def _control(of: dict[tuple[str, str], Any], suspect: str) -> str:
+    if (suspect, "fixed") not in of:
+        return "not asked yet"
+    return f"{_hits(of[suspect, 'fixed'])} {_both(of, suspect)}"
 
 
 def one_verdict_line() -> str:
@@ -54,8 +57,10 @@ def one_verdict_line() -> str:
         f"{of['most_hits_another_key']})"
         for name, of in summary["networks"].items()
     ]
+    left = sorted({f"{name} on {on}" for name, on, _, _ in summary["missing"]})
+    not_asked = f" Not asked in full yet: {', '.join(left)}." if left else ""
     same = "The same verdict" if summary["same_verdict_everywhere"] else "NOT the same verdict"
-    return f"{same} everywhere, in both modes; hits of three marked networks: {'; '.join(told)}."
+    return f"{same} everywhere, in both modes; hits of three marked networks: {'; '.join(told)}.{not_asked}"
 
 
 def _where(row: dict[str, Any]) -> str:

