@@ -24,7 +24,7 @@ from typing import Any
 
 from results_file import CACHE, write_result
 from robustness_cells import ATTACKS, MORE_ATTACKS, SPELLINGS, STOLEN_AS_IT_IS, Cell, rows_of, run
-from robustness_victims import Pair, one_thread
+from robustness_victims import BOTH_ROWS, BOTH_STRENGTH, Pair, one_thread
 from tilt_training import LEAN, PROTOCOLS
 
 CORE_SEEDS = 3
@@ -228,7 +228,8 @@ def main() -> None:
     settings = {
         "attacks": ATTACKS,
         "more_attacks": MORE_ATTACKS,
-        "lean": LEAN,
+        "lean": LEAN | {"strength": BOTH_STRENGTH},
+        "rows": BOTH_ROWS,
         "protocols": {name: repr(protocol) for name, protocol in PROTOCOLS.items()},
         "removed_below_points": REMOVED_BELOW_POINTS,
     }
