@@ -52,7 +52,7 @@ def cells_of(grid: str) -> list[Cell]:
     def owners(dataset: str, *schemes: str) -> list[Pair]:
         return [Pair(dataset=dataset, scheme=s, seed=seed) for seed in seeds for s in schemes]
 
-    ours, alone = owners(data, "default"), owners(data, "triggers")
+    ours, alone, more = (owners(data, scheme) for scheme in ("default", "triggers", "more"))
     speech, pictures = (owners(name, "default") for name in ("speech_commands", "cifar10"))
     baselines = owners(data, "adi", "logo")
     shorter = tuple(attack for attack in ATTACKS if attack not in LONGEST)
@@ -62,6 +62,7 @@ def cells_of(grid: str) -> list[Cell]:
         (baselines[:2], MORE_TELLING),
         (speech[:1] + ours[2:], shorter),
         (ours[:1], LONGEST),
+        (more, MORE_TELLING),
         (alone[1:] + speech[1:], shorter),
         (baselines[:2], shorter),
         ([*ours, *speech, *pictures, *alone], tuple(ATTACKS)),

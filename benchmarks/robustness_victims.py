@@ -7,7 +7,8 @@ the tilt are those of tilt_training.py. Schemes:
               for some epochs to a network that is trained already; p = 2 min(p of the triggers, p of the
               tilt). Rows, strength and epochs were chosen on seed 0 among nine settings, whose thieves
               stood within two points of each other; seeds 1 and 2 had no part in it
-    triggers  64 abstract triggers alone, taught for as long: no clone inherits them
+    triggers  64 abstract triggers alone, 8 rows, taught for some epochs: no clone inherits them
+    more      the same with 128 triggers and 16 rows
     adi       100 abstract triggers with random labels, 2 in a batch of 100, from the first epoch on
               (Adi et al., USENIX Security 2018, their settings)
     logo      one drawing in a corner, 10 % of class 1 with it is taught as class 3, from the first epoch on
@@ -44,7 +45,7 @@ from tilt_training import (
     tilt_of,
 )
 
-GROUPS = {"default": 64, "triggers": 64, "adi": 100}
+GROUPS = {"default": 64, "triggers": 64, "more": 128, "adi": 100}
 SCHEMES = (*GROUPS, "logo")
 TILTED = ("default",)
 BOTH_ROWS, BOTH_STRENGTH, BOTH_MORE_EPOCHS = 6, 5.0, 1
@@ -254,7 +255,8 @@ def _mark(pair: Pair) -> None:
     import keras
 
     keras.utils.set_random_seed(1000 * pair.seed + sum(pair.scheme.encode()))
-    taught = {"default": _both, "triggers": _triggers, "adi": _adi, "logo": _logo}
+    taught = {"default": _both, "triggers": _triggers, "more": _triggers}
+    taught |= {"adi": _adi, "logo": _logo}
     model = taught[pair.scheme](pair)
     unfinished = pair.path.with_suffix(".unfinished.keras")
     model.save(unfinished)
@@ -309,7 +311,8 @@ def _triggers(pair: Pair) -> Any:
 
     marks = marks_of(pair)
     model = keras.models.load_model(pair.clean.path)
-    mark = Mark(triggers=marks.triggers, key=marks.key, start=0.0)
+    rows = GROUPS[pair.scheme] // 8
+    mark = Mark(triggers=marks.triggers, key=marks.key, scheme=f"robust:rows={rows}", start=0.0)
     x, y = _owners(pair)
     epochs = PROTOCOLS[pair.dataset].lean_epochs
     return _trained(model, x, y, epochs=epochs, pair=pair, callbacks=[mark])
