@@ -24,7 +24,7 @@ from typing import Any
 
 from results_file import CACHE, write_result
 from robustness_cells import ATTACKS, MORE_ATTACKS, SPELLINGS, STOLEN_AS_IT_IS, Cell, rows_of, run
-from robustness_victims import Pair, one_thread
+from robustness_victims import BOTH_ROWS, BOTH_STRENGTH, Pair, one_thread
 from tilt_training import LEAN, PROTOCOLS
 
 CORE_SEEDS = 3
@@ -52,7 +52,7 @@ def cells_of(grid: str) -> list[Cell]:
     def owners(dataset: str, *schemes: str) -> list[Pair]:
         return [Pair(dataset=dataset, scheme=s, seed=seed) for seed in seeds for s in schemes]
 
-    ours, alone = owners(data, "default"), owners(data, "triggers")
+    ours, alone, more = (owners(data, scheme) for scheme in ("default", "triggers", "more"))
     speech, pictures = (owners(name, "default") for name in ("speech_commands", "cifar10"))
     baselines = owners(data, "adi", "logo")
     shorter = tuple(attack for attack in ATTACKS if attack not in LONGEST)
@@ -62,6 +62,7 @@ def cells_of(grid: str) -> list[Cell]:
         (baselines[:2], MORE_TELLING),
         (speech[:1] + ours[2:], shorter),
         (ours[:1], LONGEST),
+        (more, MORE_TELLING),
         (alone[1:] + speech[1:], shorter),
         (baselines[:2], shorter),
         ([*ours, *speech, *pictures, *alone], tuple(ATTACKS)),
@@ -228,7 +229,8 @@ def main() -> None:
     settings = {
         "attacks": ATTACKS,
         "more_attacks": MORE_ATTACKS,
-        "lean": LEAN,
+        "lean": LEAN | {"strength": BOTH_STRENGTH},
+        "rows": BOTH_ROWS,
         "protocols": {name: repr(protocol) for name, protocol in PROTOCOLS.items()},
         "removed_below_points": REMOVED_BELOW_POINTS,
     }

@@ -15,6 +15,7 @@ DATA = {
 SCHEMES = {
     "default": "edgewm, triggers and tilt",
     "triggers": "edgewm, triggers alone",
+    "more": "edgewm, 128 triggers alone",
     "adi": "abstract images, mixed (Adi et al.)",
     "logo": "logo, one class (Zhang et al., NXP)",
 }

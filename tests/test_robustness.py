@@ -35,7 +35,7 @@ def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
     assert {cell.pair.seed for cell in core} == {0, 1, 2}
     assert len(ATTACKS) >= 12
     assert {c.attack for c in core if c.pair.scheme == "default"} == set(ATTACKS)
-    assert {c.pair.scheme for c in core} == {"default", "triggers", "adi", "logo"}
+    assert {c.pair.scheme for c in core} == {"default", "triggers", "more", "adi", "logo"}
     assert core[0].pair.scheme == "default"
     assert {c.attack for c in robustness.cells_of("full")} == set(SPELLINGS)
     assert len({c.pair for c in robustness.cells_of("small")}) == 2
