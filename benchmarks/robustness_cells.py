@@ -33,6 +33,7 @@ ATTACKS = {
     "fine-prune": "fine_prune",
     "clone, hard labels": "extract",
     "overwrite": "overwrite",
+    "overwrite, last layer solved": "solve_last",
     "invert and unlearn": "invert",
     "clone, other domain": "extract",
     "clone, Jacobian queries": "extract:augment=jacobian",
