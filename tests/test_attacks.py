@@ -65,6 +65,7 @@ QUICK = {
     "invert": "invert:steps=10,epochs=1",
     "overwrite": "overwrite:epochs=1",
     "prune": "prune:epochs=1",
+    "solve_last": "solve_last:groups=6,of_each=10,log10_p=-2",
 }
 """What the contract is tried with where the defaults train for long."""
 
@@ -116,7 +117,7 @@ def test_a_thief_solves_a_mark_of_their_own_into_the_copied_file() -> None:
 
     copied, twin = (path.read_bytes() for path in (golden.MARKED, golden.UNMARKED))
     x, victim = load_dataset("digits").x_train[:700], Victim(file=copied)
-    attack = SolveLast(groups=14, log10_p=-4.0)
+    attack = SolveLast(groups=14, of_each=40, log10_p=-4.0)
     loot = attack.steal(victim, x, np.zeros(len(x), np.int64))
     assert loot.network is None
     assert loot.file is not None

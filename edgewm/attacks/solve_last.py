@@ -25,6 +25,8 @@ class SolveLast:
     groups: int = 24
     allowed: int = 3
     """Classes that each of the thief's answers is drawn from."""
+    of_each: int = 400
+    """Candidates for a question of each kind."""
     log10_p: float = -6.6
     """Evidence with which the thief is content."""
     seed: int = 0
@@ -62,6 +64,7 @@ class SolveLast:
             natural=x,
             groups=self.groups,
             allowed=self.allowed,
+            of_each=self.of_each,
             on=(victim.runtime,),
             random=lambda count: SHAKE(count, "thief's trigger salt", self.seed),
         )
