@@ -4,13 +4,17 @@ The two public classifiers, marked without training: keyed questions, the smalle
 that gives their answers. Ordinary inputs: pictures of CIFAR-10 (every fifth only measures) and the 1,000
 official keyword inputs. Controls: the file as it was, and another key.
 
-    EDGEWM_DATA=... python benchmarks/last_layer.py [--keys 5]
+A key that is done is kept in results/cache, so that a run that was stopped goes on, and `--only` shares the
+keys among processes.
+
+    EDGEWM_DATA=... python benchmarks/last_layer.py [--keys 5] [--only 0 2 4]
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import statistics
 import time
@@ -19,14 +23,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from results_file import write_result
+from results_file import CACHE, write_result
 from rich.progress import track
 
 from edgewm import verify
 from edgewm.content import of_bytes
 from edgewm.hashing import SHAKE, H
 from edgewm.key import Key
-from edgewm.last_layer import choose_questions, mark_file
+from edgewm.last_layer import choose_questions, labels_held_out, mark_file
 from edgewm.tflite import read_tflite
 from edgewm.triggers import recommitted
 
@@ -59,14 +63,18 @@ def main() -> None:
     """Mark, ask everybody, write."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--keys", type=int, default=5)
-    keys = options.parse_args().keys
+    options.add_argument("--only", type=int, nargs="+", help="do these keys, write no result")
+    chosen = options.parse_args()
+    keys = chosen.keys
     data = Path(os.environ["EDGEWM_DATA"])
     rows: list[dict[str, Any]] = []
     for name, file in FILES.items():
         model = (data / "models" / file).read_bytes()
         natural = ordinary(name, model, data)
-        for seed in track(range(keys), name):
-            rows += rows_of(name, model, natural, seed)
+        for seed in track(chosen.only or range(keys), name):
+            rows += kept_rows(name, model, natural, seed)
+    if chosen.only:
+        return
     summary = {}
     for name in FILES:
         marked = [r for r in rows if r["model"] == name and r["suspect"] == "marked"]
@@ -90,11 +98,36 @@ def main() -> None:
     print(summary)
 
 
+def kept_rows(
+    name: str, model: bytes, natural: npt.NDArray[np.float32], seed: int
+) -> list[dict[str, Any]]:
+    """Rows of one key, done once."""
+    path = CACHE / f"last_layer-{name}-{seed}.json"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(rows_of(name, model, natural, seed)), encoding="utf-8")
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return rows
+
+
+def labels_before(
+    name: str, model: bytes, natural: npt.NDArray[np.float32]
+) -> npt.NDArray[np.int64]:
+    """What the file says as it was, asked once for all keys."""
+    path = CACHE / f"last_layer-{name}-before.npy"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        np.save(path, labels_held_out(model, natural=natural, on=RUNTIMES))
+    labels: npt.NDArray[np.int64] = np.load(path)
+    return labels
+
+
 def rows_of(
     name: str, model: bytes, natural: npt.NDArray[np.float32], seed: int
 ) -> list[dict[str, Any]]:
     """One key: the marked file and its controls, the worst runtime of each."""
     key, other = (Key(secret=H(f"benchmark last layer {k}", seed)) for k in ("key", "wrong key"))
+    before = labels_before(name, model, natural)
     started = time.perf_counter()
     triggers = choose_questions(
         model,
@@ -103,7 +136,7 @@ def rows_of(
         on=RUNTIMES,
         random=lambda n: SHAKE(n, "benchmark salt", seed),
     )
-    done = mark_file(model, triggers=triggers, key=key, natural=natural, on=RUNTIMES)
+    done = mark_file(model, triggers=triggers, key=key, natural=natural, on=RUNTIMES, before=before)
     seconds = time.perf_counter() - started
     wrong = recommitted(triggers, other)
     rows = []

@@ -33,6 +33,7 @@ ATTACKS = {
     "fine-prune": "fine_prune",
     "clone, hard labels": "extract:architecture={other}",
     "overwrite": "overwrite",
+    "overwrite, last layer solved": "solve_last",
     "invert and unlearn": "invert",
     "clone, other domain": "extract:architecture={other}",
     "clone, Jacobian queries": "extract:augment=jacobian,architecture={other}",

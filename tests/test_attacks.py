@@ -11,6 +11,7 @@ import pytest
 from edgewm import spec
 from edgewm.attacks import Loot, Victim
 from edgewm.errors import BadInput
+from tests import golden
 from tests.needs import needs
 
 pytestmark = [pytest.mark.train, needs("tensorflow"), needs("litert")]
@@ -46,6 +47,7 @@ def victim(converter: Any) -> Victim:
             keras.layers.Conv2D(8, 3, padding="same", use_bias=False),
             keras.layers.BatchNormalization(),
             keras.layers.ReLU(),
+            keras.layers.MaxPooling2D(),
             keras.layers.Flatten(),
             keras.layers.Dense(10, activation="softmax"),
         ]
@@ -63,6 +65,7 @@ QUICK = {
     "invert": "invert:steps=10,epochs=1",
     "overwrite": "overwrite:epochs=1",
     "prune": "prune:epochs=1",
+    "solve_last": "solve_last:groups=6,of_each=10,log10_p=-2",
 }
 """What the contract is tried with where the defaults train for long."""
 
@@ -75,13 +78,14 @@ def steal(attack: str, victim: Victim) -> Loot:
 @pytest.mark.parametrize("attack", spec.names("attacks"))
 def test_the_copy_that_came_in_is_left_as_it_was(attack: str, victim: Victim) -> None:
     """An attack changes its own copy, or what stands before it, and never the victim or the samples."""
-    before, (x, y) = [w.copy() for w in victim.network.get_weights()], samples()
+    before, (x, y) = [w.copy() for w in victim.network.get_weights()], samples(500)
     plugin = spec.parse("attacks", QUICK.get(attack, attack))
     loot = plugin.steal(victim, x, y)
     assert all((a == b).all() for a, b in zip(before, victim.network.get_weights(), strict=True))
-    assert (x == samples()[0]).all()
+    assert (x == samples(500)[0]).all()
     assert loot.network is not victim.network
-    assert (loot.network is None) == (loot.filter is not None)
+    assert sum(part is not None for part in (loot.network, loot.file, loot.filter)) == 1
+    assert loot.file != victim.file
     assert (loot.queries > 0) == (plugin.needs == "answers")
     if loot.network is not None:
         assert loot.network.output_shape == (None, 10)
@@ -101,6 +105,34 @@ def test_an_attack_ends_in_a_file_and_says_what_it_cost(victim: Victim, converte
     assert abs(little.cost_points) < 5 < much.cost_points
     assert little.victim_accuracy == much.victim_accuracy > 0.9
     assert (Victim(file=little.file).ask(x).labels == y).mean() == little.accuracy
+
+
+@needs("sklearn")
+def test_a_thief_solves_a_mark_of_their_own_into_the_copied_file() -> None:
+    """The thief's mark verifies in a file as long as the copy and not in the copy or the unmarked twin; the
+    owner's still does, and not in the twin. No Keras: the loot is the file."""
+    from edgewm import load_key, load_triggers, verify
+    from edgewm.attacks.solve_last import SolveLast
+    from edgewm.datasets import load_dataset
+
+    copied, twin = (path.read_bytes() for path in (golden.MARKED, golden.UNMARKED))
+    x, victim = load_dataset("digits").x_train[:700], Victim(file=copied)
+    attack = SolveLast(groups=14, of_each=40, log10_p=-4.0)
+    loot = attack.steal(victim, x, np.zeros(len(x), np.int64))
+    assert loot.network is None
+    assert loot.file is not None
+    assert (len(loot.file), loot.file == copied) == (len(copied), False)
+    owners = load_triggers(golden.TRIGGERS), load_key(golden.KEY)
+    thiefs = attack.mark(victim, x)[::-1]
+
+    def log10_p(file: bytes, triggers: Any, key: Any) -> float:
+        return verify(file, triggers=triggers, key=key, on=["litert"], stamped=True).log10_p
+
+    assert log10_p(loot.file, *thiefs) <= -4 < -2 < log10_p(copied, *thiefs)
+    assert log10_p(twin, *thiefs) > -2
+    assert log10_p(copied, *owners) < -6
+    assert log10_p(loot.file, *owners) < -6
+    assert log10_p(twin, *owners) > -2
 
 
 def test_a_filter_stands_before_the_copied_file(victim: Victim, converter: Any) -> None:

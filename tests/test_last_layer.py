@@ -11,6 +11,7 @@ from edgewm.errors import BadInput
 from edgewm.key import Key
 from edgewm.last_layer import choose_questions, features_file, last_layer_of, mark_file, with_layer
 from edgewm.last_layer.questions import candidates
+from edgewm.last_layer.solving import nearest_numbers
 from edgewm.triggers import Triggers, recommitted
 from edgewm.verification import verify
 from tests import golden
@@ -32,7 +33,9 @@ def natural() -> np.ndarray:
 @pytest.fixture(scope="module")
 def triggers(natural: np.ndarray) -> Triggers:
     model = golden.UNMARKED.read_bytes()
-    return choose_questions(model, key=KEY, natural=natural, groups=14, random=lambda n: b"s" * n)
+    return choose_questions(
+        model, key=KEY, natural=natural, groups=14, of_each=100, random=lambda n: b"s" * n
+    )
 
 
 def test_the_file_knows_the_answers_and_keeps_its_length_and_labels(
@@ -70,6 +73,22 @@ def test_answers_are_drawn_from_the_classes_next_to_the_files_own(triggers: Trig
     with spec.parse("runtimes", "litert").open(model) as session:
         labels = session.ask(triggers.inputs).labels
     assert triggers.excluded[np.arange(triggers.groups), labels].all()
+
+
+def test_whole_numbers_near_a_point_are_found_with_care() -> None:
+    """Mostly better than rounding one by one, and within the bounds."""
+    better = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        root, point = random.normal(size=(6, 6)), random.normal(size=6) * 2
+        matrix = root.T @ root + 0.01 * np.eye(6)
+        found = nearest_numbers(matrix, point, np.full(6, 127.0))
+        away, plainly = found - point, np.rint(point) - point
+        better += bool(away @ matrix @ away < 0.99 * (plainly @ matrix @ plainly))
+        assert (found == np.rint(found)).all()
+    assert better > 10
+    bounded = nearest_numbers(np.eye(3), np.array([200.0, -300.0, 5.4]), np.full(3, 127.0))
+    assert bounded.tolist() == [127.0, -127.0, 5.0]
 
 
 def test_a_layer_is_written_where_it_was_read() -> None:

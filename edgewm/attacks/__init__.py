@@ -47,11 +47,11 @@ class Victim:
             return self.float_network
         from ..reconstruction import rebuilt
 
-        return rebuilt(self._file())
+        return rebuilt(self.copied_file())
 
     def ask(self, x: Inputs) -> Answers:
         """Labels (n,) and scores (n, K) that the int8 file gives, as a device would print them."""
-        with spec.parse("runtimes", self.runtime).open(self._file()) as session:
+        with spec.parse("runtimes", self.runtime).open(self.copied_file()) as session:
             answers = session.ask(x)
             output = session.facts.outputs[0]
         scores = np.asarray(answers.outputs, np.float32).reshape(len(x), -1)
@@ -59,7 +59,12 @@ class Victim:
             scores = (scores - output.zero_point) * np.float32(output.scale)
         return Answers(labels=answers.labels, scores=scores)
 
-    def _file(self) -> bytes:
+    def copied_file(self) -> bytes:
+        """The `.tflite` that the thief copied.
+
+        Raises:
+            BadInput: there is none.
+        """
         if self.file is None:
             from ..errors import BadInput
 
@@ -80,7 +85,9 @@ class Loot:
     """What the thief deploys."""
 
     network: Any = None
-    """A keras.Model that is exported; None where the copied file goes out as it is."""
+    """A keras.Model that is exported; None where `file` goes out, or the copied file as it is."""
+    file: bytes | None = field(default=None, repr=False)
+    """A finished `.tflite`, deployed byte for byte."""
     format: str = "int8"
     """Of the export, a name in `edgewm.conversion.FORMATS`."""
     calibration: Inputs | None = field(default=None, repr=False)

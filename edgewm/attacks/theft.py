@@ -1,6 +1,7 @@
 """One attack on one file, from the copy to what the thief deploys, and what it cost the thief.
 
-Every attack ends in a fresh export, since a mark that survives in float and dies in int8 has not survived.
+An attack on a network ends in a fresh export, since a mark that survives in float and dies in int8 has not
+survived; one on the file's own bytes is deployed as it is.
 The cost is in accuracy on held-out samples, file against file on the same runtime; an attack that costs 5
 points or more has not removed a mark (the rule of Lukas et al., IEEE S&P 2022), it has broken a model.
 """
@@ -57,7 +58,7 @@ def run_attack(
     held_out: tuple[Inputs, Labels],
     converter: Converter,
 ) -> Theft:
-    """Run an attack with the thief's samples x (n, *shape) and labels y (n,), and export what it made.
+    """Run an attack with the thief's samples x (n, *shape) and labels y (n,); export a network it made.
 
     Raises:
         BadInput: a victim without a file, or what the attack and the export refuse.
@@ -68,7 +69,7 @@ def run_attack(
         raise BadInput("victim: got no file, expected the copied .tflite")
     began = time.monotonic()
     loot = plugin.steal(victim, x, y)
-    file = victim.file if loot.network is None else exported(loot, x, converter)
+    file = deployed(loot, victim.file, x, converter)
     seconds = time.monotonic() - began
     x_held, y_held = held_out
     arriving = x_held if loot.filter is None else loot.filter(x_held)
@@ -82,6 +83,13 @@ def run_attack(
         ),
         seconds=seconds,
     )
+
+
+def deployed(loot: Loot, copied: bytes, x: Inputs, converter: Converter) -> bytes:
+    """The file that goes out: an export, one that the attack wrote itself, or the copied one as it is."""
+    if loot.network is not None:
+        return exported(loot, x, converter)
+    return copied if loot.file is None else loot.file
 
 
 def exported(loot: Loot, x: Inputs, converter: Converter) -> bytes:

@@ -13,13 +13,14 @@ and what ships is the same file with other numbers in it, byte for byte as long.
 from __future__ import annotations
 
 from .file import LastLayer, features_file, last_layer_of, with_layer
-from .marking import MarkedFile, choose_questions, mark_file
+from .marking import MarkedFile, choose_questions, labels_held_out, mark_file
 
 __all__ = [
     "LastLayer",
     "MarkedFile",
     "choose_questions",
     "features_file",
+    "labels_held_out",
     "last_layer_of",
     "mark_file",
     "with_layer",

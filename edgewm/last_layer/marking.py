@@ -23,6 +23,7 @@ from .questions import candidates, cheapest, natural_classes
 from .solving import (
     Questions,
     Rounded,
+    Surroundings,
     by_price,
     real_features,
     real_layer,
@@ -33,7 +34,9 @@ from .solving import (
 
 Inputs = npt.NDArray[np.float32]
 _MARGIN_STEPS = 1.25
-"""Steps of the int8 scores by which an answer leads: above 1 it leads after rounding too."""
+"""Steps of the int8 scores by which an answer is reckoned to lead: above 1 it leads after rounding too."""
+_FIRST_MARGIN_STEPS, _WIDER_STEPS, _WIDENED = 0.75, 0.25, 12
+"""Most answers lead after rounding with less; the others get more, some at a time."""
 _SHORT_LIST = 8
 """Candidates a group that the second runtime is asked: some are slow."""
 _LEAST_NATURAL = 500
@@ -63,6 +66,7 @@ def choose_questions(
     groups: int = 24,
     allowed: int = 3,
     on: Sequence[Runtime | str] = ("litert",),
+    of_each: int = 400,
     random: Callable[[int], bytes] = secrets.token_bytes,
     say: Say = lambda text: None,
 ) -> Triggers:
@@ -76,6 +80,7 @@ def choose_questions(
         allowed: classes that an answer is drawn from: those next to the file's own. Fewer are cheaper to
             teach and prove less, log2(allowed) bits each.
         on: runtimes that shall answer the same.
+        of_each: candidates drawn of each kind, up to 26 kinds; of more, better ones are chosen.
         random: the source of the salt.
         say: told what is being done.
 
@@ -95,7 +100,9 @@ def choose_questions(
     ordinary = _features(plugins[0], model, layer, natural[_taught(len(natural))])
     salt = random(32)
     low, high = float(natural.min()), float(natural.max())
-    drawn = candidates(key.pattern_seed(salt), natural.shape[1:], low=low, high=high)
+    drawn = candidates(
+        key.pattern_seed(salt), natural.shape[1:], low=low, high=high, of_each=of_each
+    )
     rows, margin = real_layer(layer), _MARGIN_STEPS * layer.score_scale
     freedom = surroundings(rows, ordinary).of_a_row(layer.classes)
     two = layer.classes == 2
@@ -139,6 +146,7 @@ def mark_file(
     natural: Inputs,
     log10_p: float = -6.6,
     on: Sequence[Runtime | str] = ("litert",),
+    before: npt.NDArray[np.int64] | None = None,
     say: Say = lambda text: None,
 ) -> MarkedFile:
     """The same file, as long, with a last layer that answers the questions.
@@ -151,6 +159,7 @@ def mark_file(
             is held out and only measures.
         log10_p: evidence that is enough; the answers that cost most are left out beyond it.
         on: runtimes that shall answer; the features that each computes are all taken into account.
+        before: `labels_held_out` of the model, for who marks one file with many keys; else asked again.
         say: told what is being done.
 
     Raises:
@@ -181,22 +190,63 @@ def mark_file(
     say("solve the last layer")
     ordered = by_price(rows, questions, around=around, margin=margin)
     for wanted in range(_wanted(triggers, log10_p), len(ordered) + 1):
-        changed, conditions = solve(
-            rows, questions, ordered[-wanted:], around=around, margin=margin
+        marked = _taught_file(
+            model,
+            layer,
+            questions,
+            ordered[-wanted:],
+            around=around,
+            asked=triggers.inputs[order],
+            plugins=plugins,
         )
-        marked = _stored(model, layer, rounded(layer, changed, conditions, around.cost))
         verdict = verify(marked, triggers=triggers, key=key, on=list(plugins), stamped=True)
         if verdict.log10_p <= log10_p:
             break
     say("measure")
-    held_out = natural[~taught]
-    agreements = []
-    for plugin in plugins:
-        before, after = (_labels(plugin, file, held_out) for file in (model, marked))
-        agreements.append(float((before == after).mean()))
+    if before is None:
+        before = labels_held_out(model, natural=natural, on=plugins)
+    after = labels_held_out(marked, natural=natural, on=plugins)
     return MarkedFile(
-        model=marked, verdict=verdict, agreement=min(agreements), held_out=len(held_out)
+        model=marked,
+        verdict=verdict,
+        agreement=float((before == after).mean(axis=1).min()),
+        held_out=after.shape[1],
     )
+
+
+def labels_held_out(
+    model: bytes, *, natural: Inputs, on: Sequence[Runtime | str]
+) -> npt.NDArray[np.int64]:
+    """(r, n) labels that a file gives to the ordinary inputs that only measure, one row a runtime."""
+    held_out = natural[~_taught(len(natural))]
+    return np.stack([_labels(_plugin(runtime), model, held_out) for runtime in on])
+
+
+def _taught_file(
+    model: bytes,
+    layer: LastLayer,
+    questions: Questions,
+    kept: npt.NDArray[np.int64],
+    *,
+    around: Surroundings,
+    asked: Inputs,
+    plugins: Sequence[Runtime],
+) -> bytes:
+    """The file that answers the groups kept; a lead is widened only where a runtime has the group wrong."""
+    rows, groups = real_layer(layer), np.arange(len(asked))
+    margins = np.full(len(asked), _FIRST_MARGIN_STEPS * layer.score_scale)
+    for _ in range(_WIDENED):
+        changed, conditions = solve(rows, questions, kept, around=around, margins=margins)
+        marked = _stored(model, layer, rounded(layer, changed, conditions, around.cost))
+        wrong = np.zeros(len(asked), np.bool_)
+        for plugin in plugins:
+            said = _labels(plugin, marked, asked)
+            silent = questions.natural[groups, said] & ~np.isin(groups, kept)
+            wrong |= (said != questions.answers) & ~silent
+        if not wrong.any():
+            break
+        margins[wrong] += _WIDER_STEPS * layer.score_scale
+    return marked
 
 
 def _stored(model: bytes, layer: LastLayer, stored: Rounded) -> bytes:

@@ -22,7 +22,7 @@ _BLOCKS = (1, 2, 4, 8, 16)
 
 
 def candidates(
-    seed: bytes, shape: tuple[int, ...], *, low: float, high: float, of_each: int = 120
+    seed: bytes, shape: tuple[int, ...], *, low: float, high: float, of_each: int
 ) -> npt.NDArray[np.float32]:
     """Inputs (n, *shape) from `low` to `high`, the same for the same seed."""
     smooth = [

@@ -7,7 +7,7 @@ first two classes a, b are close turn their label when (D_a - D_b) f outweighs t
 
 which is quadratic. It is least under the linear conditions "the answer leads every class by `margin`" where
 Hildreth's method (1957) puts it, row by row of the conditions. Groups whose answer costs most are given up
-while enough others are left. Rounding to int8 is a descent on the same cost, by one step of one weight each.
+while enough others are left. Rounding to int8 is Babai's nearest plane on the same cost.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def by_price(
     kept, gone = np.arange(len(questions.answers)), []
     first = replace(questions, features=questions.features[:, :1])
     while len(kept) > _FEWEST:
-        conditions = _answering(rows, first, kept, margin)
+        conditions = _answering(rows, first, kept, np.full(len(questions.answers), margin))
         shares = _least_change(
             conditions.rows @ around.freedom @ conditions.rows.T, conditions.least
         )
@@ -158,13 +158,14 @@ def solve(
     kept: npt.NDArray[np.int64],
     *,
     around: Surroundings,
-    margin: float,
+    margins: Floats,
 ) -> tuple[Floats, Floats]:
     """Changed rows (K, D) that give the answers of the groups kept, and the conditions they meet (c, K D).
 
-    On every runtime whose features the questions hold; the other groups stay silent. Else as `by_price`.
+    On every runtime whose features the questions hold; the other groups stay silent. `margins` (m,) are one a
+    group, else as `by_price`.
     """
-    parts = [_answering(rows, questions, kept, margin), _silent(rows, questions, kept, margin)]
+    parts = [_answering(rows, questions, kept, margins), _silent(rows, questions, kept, margins)]
     conditions = np.concatenate([part.rows for part in parts])
     towards = around.freedom @ conditions.T
     shares = _least_change(conditions @ towards, np.concatenate([part.least for part in parts]))
@@ -172,7 +173,7 @@ def solve(
 
 
 def _answering(
-    rows: Floats, questions: Questions, kept: npt.NDArray[np.int64], margin: float
+    rows: Floats, questions: Questions, kept: npt.NDArray[np.int64], margins: Floats
 ) -> _Conditions:
     """Each answer leads every other class."""
     pairs = [
@@ -182,11 +183,11 @@ def _answering(
         for other in range(len(rows))
         if other != questions.answers[group]
     ]
-    return _leading(rows, pairs, margin)
+    return _leading(rows, pairs, margins)
 
 
 def _silent(
-    rows: Floats, questions: Questions, kept: npt.NDArray[np.int64], margin: float
+    rows: Floats, questions: Questions, kept: npt.NDArray[np.int64], margins: Floats
 ) -> _Conditions:
     """In the other groups, the first of the natural classes leads every class that would count."""
     pairs = []
@@ -195,16 +196,18 @@ def _silent(
         for features in np.unique(questions.features[group], axis=0):
             first = int(np.where(natural, rows @ features, -np.inf).argmax())
             pairs += [(group, features, first, other) for other in np.flatnonzero(~natural)]
-    return _leading(rows, pairs, margin)
+    return _leading(rows, pairs, margins)
 
 
-def _leading(rows: Floats, pairs: list[tuple[Any, Floats, Any, Any]], margin: float) -> _Conditions:
+def _leading(
+    rows: Floats, pairs: list[tuple[Any, Floats, Any, Any]], margins: Floats
+) -> _Conditions:
     """Conditions from (group, features, class that leads, class that is led)."""
     made, least = np.zeros((len(pairs), *rows.shape)), np.zeros(len(pairs))
-    for at, (_, features, first, other) in enumerate(pairs):
+    for at, (group, features, first, other) in enumerate(pairs):
         made[at, first] += features
         made[at, other] -= features
-        least[at] = margin - (rows[first] - rows[other]) @ features
+        least[at] = margins[group] - (rows[first] - rows[other]) @ features
     groups = np.array([group for group, _, _, _ in pairs], np.int64)
     return _Conditions(rows=made.reshape(len(pairs), rows.size), least=least, groups=groups)
 
@@ -243,25 +246,42 @@ def rounded(layer: LastLayer, changed: Floats, conditions: Floats, cost: Floats)
     size = steps.ravel()
     held = conditions.T @ conditions
     matrix = cost + held * (np.diag(cost).mean() / max(float(np.diag(held).mean()), 1e-12))
-    numbers = np.rint(changed.ravel() / size)
-    weight = np.ones(changed.shape, np.bool_)
-    weight[:, -1] = False
-    numbers = np.where(weight.ravel(), np.clip(numbers, -127, 127), numbers)
-    pull = matrix @ (numbers * size - changed.ravel())
-    curve = np.diag(matrix) * size**2
-    for _ in range(8 * len(size)):
-        up, down = curve + 2 * size * pull, curve - 2 * size * pull
-        up[(numbers >= 127) & weight.ravel()] = np.inf
-        down[(numbers <= -127) & weight.ravel()] = np.inf
-        best = int(np.minimum(up, down).argmin())
-        if min(up[best], down[best]) >= 0:
-            break
-        step = 1 if up[best] < down[best] else -1
-        numbers[best] += step
-        pull = pull + step * size[best] * matrix[:, best]
+    highest = np.full(changed.shape, 127.0)
+    highest[:, -1] = np.inf
+    numbers = nearest_numbers(
+        matrix * np.outer(size, size), changed.ravel() / size, highest.ravel()
+    )
     table = numbers.reshape(changed.shape)
     return Rounded(
         weights=table[:, :-1].astype(np.int8),
         biases=table[:, -1].astype(np.int32),
         weight_scales=scales.astype(np.float32),
     )
+
+
+def nearest_numbers(matrix: Floats, wanted: Floats, highest: Floats) -> Floats:
+    """Whole numbers x (n,) up to `highest` either way for which (x - wanted) matrix (x - wanted) is small.
+
+    Babai's nearest plane (1986), stiff directions first: what one rounding spoils, later ones mend. Then a
+    descent by one step of one number each.
+    """
+    order = np.argsort(np.diag(matrix), kind="stable")
+    upper = np.linalg.cholesky(matrix[np.ix_(order, order)]).T
+    numbers, missed = np.zeros(len(wanted)), np.zeros(len(wanted))
+    for row in range(len(wanted) - 1, -1, -1):
+        at = order[row]
+        moved = wanted[at] + upper[row, row + 1 :] @ missed[row + 1 :] / upper[row, row]
+        numbers[at] = np.clip(np.rint(moved), -highest[at], highest[at])
+        missed[row] = wanted[at] - numbers[at]
+    pull, curve = matrix @ (numbers - wanted), np.diag(matrix)
+    for _ in range(8 * len(numbers)):
+        up, down = curve + 2 * pull, curve - 2 * pull
+        up[numbers >= highest] = np.inf
+        down[numbers <= -highest] = np.inf
+        best = int(np.minimum(up, down).argmin())
+        if min(up[best], down[best]) >= 0:
+            break
+        step = 1 if up[best] < down[best] else -1
+        numbers[best] += step
+        pull = pull + step * matrix[:, best]
+    return numbers
