@@ -49,6 +49,7 @@ def cells_of(grid: str) -> list[Cell]:
         return [Cell(pair=first, attack=attack) for attack in SPELLINGS]
     seeds = range(CORE_SEEDS)
     baselines = [Pair(dataset=data, scheme=s, seed=seed) for seed in seeds for s in ("adi", "logo")]
+    once = [Pair(dataset=data, scheme=scheme, seed=0) for scheme in ("margin", "ewe")]
     ours = [Pair(dataset=data, scheme="default", seed=seed) for seed in seeds]
     ours += [Pair(dataset="speech_commands", scheme="default", seed=seed) for seed in seeds]
     parts = [
@@ -56,7 +57,8 @@ def cells_of(grid: str) -> list[Cell]:
         (baselines[:2], TELLING),
         ([Pair(dataset=data, scheme="more", seed=0)], MORE_TELLING),
         (ours[1:CORE_SEEDS], TELLING),
-        (baselines[:2], ("clone, hard labels",)),
+        (once, TELLING),
+        (baselines[:2] + once, ("clone, hard labels",)),
         (ours, tuple(ATTACKS)),
         (baselines, tuple(ATTACKS)),
     ]
