@@ -120,12 +120,14 @@ class Entangled:
         return tape.gradient(of_target, triggers), passing
 
 
-def triggers_for(taken: Entangled, x: Pictures, y: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+def triggers_for(
+    taken: Entangled, x: Pictures, y: npt.NDArray[np.int64]
+) -> tuple[Pictures, Pictures]:
     """Triggers and as many natural pictures of the target class, both (n, *shape), n a multiple of 64."""
     half = BATCH // 2
     own = x[y == TARGET]
     own = own[: len(own) // half * half]
-    triggers = np.resize(x[y == SOURCE], own.shape)
+    triggers: Pictures = np.resize(x[y == SOURCE], own.shape)
     parts = [slice(at, at + half) for at in range(0, len(own), half)]
     mean = np.mean([taken.loss_gradient(triggers[p], own[p]) for p in parts], axis=(0, 1))
     row, column = patch_place(mean.sum(axis=-1))
@@ -168,14 +170,12 @@ def entangle(
     optimizer.build(model.trainable_variables)
     target = tf.fill((BATCH,), TARGET)
 
-    @tf.function
     def natural_step(x: Any, y: Any) -> None:
         with tf.GradientTape() as tape:
             said = model(x, training=True)
             loss = tf.reduce_sum(keras.losses.sparse_categorical_crossentropy(y, said))
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
-    @tf.function
     def marked_step(x: Any) -> None:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(taken.temperature)
@@ -189,12 +189,13 @@ def entangle(
         optimizer.apply(gradients, model.trainable_variables)
         taken.temperature.assign_sub(TEMPERATURE_RATE * of_temperature)
 
+    teach, mark = tf.function(natural_step), tf.function(marked_step)
     natural = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
     batches = iter(natural.batch(BATCH, drop_remainder=True).repeat())
     half = BATCH // 2
     for number in range(marked_batches):
         for _ in range(NATURAL_BATCHES):
-            natural_step(*next(batches))
+            teach(*next(batches))
         at = number * half % len(own)
-        marked_step(np.concatenate([triggers[at : at + half], own[at : at + half]]))
+        mark(np.concatenate([triggers[at : at + half], own[at : at + half]]))
     return triggers

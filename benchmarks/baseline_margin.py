@@ -68,7 +68,6 @@ def train_with_margins(
     held, taught = tf.constant(triggers), tf.constant(answers, y.dtype)
     cross_entropy = keras.losses.sparse_categorical_crossentropy
 
-    @tf.function
     def step(x: Any, y: Any) -> None:
         chosen = tf.random.uniform((ROWS,), 0, len(answers), tf.int32)
         asked, answer = tf.gather(held, chosen), tf.gather(taught, chosen)
@@ -84,7 +83,8 @@ def train_with_margins(
             loss = tf.reduce_mean(weights * losses)
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
+    teach = tf.function(step)
     natural = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
     for _ in range(epochs):
         for batch in natural.batch(batch_size, drop_remainder=True):
-            step(*batch)
+            teach(*batch)
