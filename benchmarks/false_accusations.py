@@ -11,6 +11,8 @@ shape. What is drawn anew for each key:
     tilt       the signs; its inputs are natural ones and the same for every key by design
     both       triggers and tilt of one key, p = 2 min
 
+Each of them is judged by labels, and by output values ("scores") where the verdict has that form.
+
 One model's verdicts under many keys hang together, and so do those of many models under one key: shares
 come with intervals over keys.
 
@@ -52,8 +54,9 @@ MARKED_BY_OTHERS = 4
 KEYS_A_DRAWING = {"triggers": 1, "logo": 20, "other owners": 50}
 MOST_CLASSES = 200
 UNLIKELY = 1.3
-"""Signed sums below so many standard deviations are left at p = 1: none of them is near 0.05."""
+"""Sums below so many standard deviations are left at p = 1: none of them is near 0.05."""
 Labels = npt.NDArray[np.int64]
+Log10P = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,11 +166,13 @@ def key_of(number: int) -> Any:
     return Key(secret=H("benchmark accusing key", number))
 
 
-def labels_of(model: Innocent, inputs: Any) -> Labels:
-    """What a file says."""
+def said_by(model: Innocent, inputs: Any) -> tuple[Labels, npt.NDArray[np.float64]]:
+    """What a file says: labels (n,) and log shares (n, K)."""
     from edgewm.attacks import Victim
+    from edgewm.output_scores import log_shares
 
-    return Victim(file=model.file).ask(inputs).labels
+    answers = Victim(file=model.file).ask(inputs)
+    return answers.labels, log_shares(answers.scores)
 
 
 @functools.cache
@@ -188,30 +193,50 @@ def of_triggers(triggers: Any, answers: Labels, labels: Labels) -> float:
     return log10_tail(allowed, int((outcomes == stats.Outcome.HIT).sum()))
 
 
+def of_levels(triggers: Any, answers: Labels, levels: npt.NDArray[np.int64]) -> float:
+    """log10 p of one model's output values; 0 for a sum that no p below 0.05 belongs to."""
+    from edgewm.drawn_sum import drawn_log10_p
+
+    open_to = ~triggers.excluded
+    centred = levels - (levels * open_to).sum(axis=1, keepdims=True) / triggers.allowed[:, None]
+    spread = math.sqrt(float(((centred**2 * open_to).sum(axis=1) / triggers.allowed).sum()))
+    if centred[np.arange(len(answers)), answers].sum() <= UNLIKELY * spread:
+        return 0.0
+    return drawn_log10_p(levels, excluded=triggers.excluded, answers=answers)
+
+
 def by_triggers(
     models: list[Innocent], keys: int, draw: Callable[[Any], Any], *, shared: int
-) -> npt.NDArray[np.float64]:
-    """log10 p (keys, models); every `shared` keys have the same inputs and answers of their own."""
+) -> tuple[Log10P, Log10P]:
+    """log10 p (keys, models) by labels and by scores; every `shared` keys have the same inputs and
+    answers of their own."""
+    from edgewm.output_scores import levels
     from edgewm.triggers import recommitted
 
-    p = np.zeros((keys, len(models)))
+    p, p_of_scores = np.zeros((2, keys, len(models)))
     drawn = [draw(key_of(at)) for at in track(range(0, keys, shared), "drawing")]
     together = np.concatenate([one.inputs for one in drawn])
     count = len(drawn[0].inputs)
-    labels = [labels_of(model, together) for model in track(models, "asking")]
+    said = [said_by(model, together) for model in track(models, "asking")]
+    found: list[npt.NDArray[np.int64]] = []
     for at in track(range(keys), "judging"):
         of, key = at // shared, key_of(at)
         triggers = drawn[of] if at % shared == 0 else recommitted(drawn[of], key)
-        answers = triggers.answers(key)
-        for number, said in enumerate(labels):
-            p[at, number] = of_triggers(triggers, answers, said[of * count : (of + 1) * count])
-    return p
+        answers, part = triggers.answers(key), slice(of * count, (of + 1) * count)
+        if at % shared == 0:
+            ids, groups = triggers.group_ids, triggers.groups
+            found = [levels(logs[part], ids, groups=groups)[0] for _, logs in said]
+        for number, (labels, _) in enumerate(said):
+            p[at, number] = of_triggers(triggers, answers, labels[part])
+            p_of_scores[at, number] = of_levels(triggers, answers, found[number])
+    return p, p_of_scores
 
 
-def by_tilt(models: list[Innocent], keys: int) -> npt.NDArray[np.float64]:
-    """log10 p (keys, models) of one tilt's cells."""
+def by_tilt(models: list[Innocent], keys: int) -> tuple[Log10P, Log10P]:
+    """log10 p (keys, models) of one tilt's cells, by labels and by scores."""
     from edgewm import make_tilt
     from edgewm.hashing import SHAKE
+    from edgewm.output_scores import cell_scores
     from edgewm.signed_sum import fixed_log10_p, signed_sum
     from edgewm.tilt import recommitted_tilt
 
@@ -224,17 +249,21 @@ def by_tilt(models: list[Innocent], keys: int) -> npt.NDArray[np.float64]:
         questions=QUESTIONS,
         random=lambda count: SHAKE(count, "benchmark accusing salt"),
     )
-    scores = [tilt.scores(labels_of(model, tilt.inputs)) for model in models]
-    norms = [math.sqrt(float((a.astype(np.float64) ** 2).sum())) for a in scores]
-    p = np.zeros((keys, len(models)))
+    said = [said_by(model, tilt.inputs) for model in models]
+    kinds = (
+        [tilt.scores(labels) for labels, _ in said],
+        [cell_scores(tilt, logs) for _, logs in said],
+    )
+    p = np.zeros((len(kinds), keys, len(models)))
     for at in track(range(keys), "tilt"):
         key = key_of(at)
         signs = recommitted_tilt(tilt, key).signs(key)
-        for number, score in enumerate(scores):
-            total = signed_sum(score, signs)
-            if total > UNLIKELY * norms[number]:
-                p[at, number] = fixed_log10_p(score, total)
-    return p
+        for kind, scores in enumerate(kinds):
+            for number, score in enumerate(scores):
+                total = signed_sum(score, signs)
+                if total > UNLIKELY * math.sqrt(float((score.astype(np.float64) ** 2).sum())):
+                    p[kind, at, number] = fixed_log10_p(score, total)
+    return p[0], p[1]
 
 
 def drawn_for(shape: tuple[int, ...], classes: int, high: float, pattern: str) -> Any:
@@ -292,8 +321,9 @@ def rows_of(
     ]
 
 
-def of_other_owners(keys: int) -> tuple[list[Innocent], npt.NDArray[np.float64]]:
-    """Verdicts about files of other owners; those that take no triggers are left out."""
+def of_other_owners(keys: int) -> tuple[list[Innocent], tuple[Log10P, Log10P]]:
+    """Verdicts about files of other owners, by labels and by scores; those that take no triggers are
+    left out."""
     from edgewm.errors import EdgewmError
     from edgewm.runtimes.litert import LiteRT
 
@@ -310,13 +340,15 @@ def of_other_owners(keys: int) -> tuple[list[Innocent], npt.NDArray[np.float64]]
             step = facts.inputs[0].scale or 1.0
             draw = drawn_for(shape, classes, 255 * step, "abstract")
             shared = KEYS_A_DRAWING["other owners"]
-            column = by_triggers([model], keys, draw, shared=shared)
+            columns.append(by_triggers([model], keys, draw, shared=shared))
         except EdgewmError as error:
             print(f"{model.name} is left out: {error}")
             continue
         models.append(model)
-        columns.append(column)
-    return models, np.concatenate(columns, axis=1) if columns else np.zeros((keys, 0))
+    if not columns:
+        return models, (np.zeros((keys, 0)), np.zeros((keys, 0)))
+    by_labels, by_scores = (np.concatenate(part, axis=1) for part in zip(*columns, strict=True))
+    return models, (by_labels, by_scores)
 
 
 def main() -> None:
@@ -331,20 +363,28 @@ def main() -> None:
 
     with Converter() as converter:
         models = [innocent(n, converter) for n in track(range(chosen.models), "innocents")]
-    p: dict[str, tuple[list[Innocent], npt.NDArray[np.float64]]] = {}
+    p: dict[str, tuple[list[Innocent], Log10P]] = {}
+
+    def keep(scheme: str, who: list[Innocent], by_labels: Log10P, by_scores: Log10P) -> None:
+        p[scheme], p[f"{scheme}, scores"] = (who, by_labels), (who, by_scores)
+
     triggers = by_triggers(models, chosen.keys, drawn_for((8, 8, 1), 10, 1.0, "abstract"), shared=1)
-    p["triggers"] = models, triggers
+    keep("triggers", models, *triggers)
     tilt = by_tilt(models, chosen.keys)
-    p["tilt"] = models, tilt
-    p["both"] = models, np.minimum(0.0, math.log10(2) + np.minimum(triggers, tilt))
+    keep("tilt", models, *tilt)
+    both = [
+        np.minimum(0.0, math.log10(2) + np.minimum(*parts))
+        for parts in zip(triggers, tilt, strict=True)
+    ]
+    keep("both", models, *both)
     with tempfile.TemporaryDirectory() as folder:
         logo = Path(folder) / "logo.png"
         logo.write_bytes(drawing())
         draw = drawn_for((8, 8, 1), 10, 1.0, f"logo:file={logo}")
-        p["logo"] = models, by_triggers(models, chosen.keys, draw, shared=KEYS_A_DRAWING["logo"])
-    others, column = of_other_owners(chosen.keys)
+        keep("logo", models, *by_triggers(models, chosen.keys, draw, shared=KEYS_A_DRAWING["logo"]))
+    others, columns = of_other_owners(chosen.keys)
     if others:
-        p["triggers, other owners' models"] = others, column
+        keep("triggers, other owners' models", others, *columns)
     rows = [row for scheme, (who, found) in p.items() for row in rows_of(scheme, who, found)]
     summary = {scheme: shares(found) for scheme, (_, found) in p.items()}
     settings = {

@@ -18,9 +18,11 @@ cores and an interrupted run goes on where it stopped. One pair is one seed and 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -184,6 +186,14 @@ def tilt_of(job: Job, references: list[Any] | None = None) -> Any:
     return load_tilt(path)
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Only one process of this machine makes the file `path` at a time; look again whether it is there."""
+    with path.with_suffix(".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 def make(job: Job) -> None:
     """Do one job and keep the network."""
     import keras
@@ -317,12 +327,16 @@ def _cifar10_in_grey(path: Path, *, size: tuple[int, ...]) -> Pictures:
 
 def int8_of(job: Job, converter: Any = None) -> bytes:
     """The full-int8 file of a network, converted once and kept."""
-    path = job.path.with_suffix(".tflite")
-    if not path.exists():
-        from edgewm import export
+    from edgewm import export
 
-        held, protocol = data_of(job.dataset), PROTOCOLS[job.dataset]
-        export(job.path, held.x_train[protocol.owner][:500], path=path, converter=converter)
+    path, held, protocol = (
+        job.path.with_suffix(".tflite"),
+        data_of(job.dataset),
+        PROTOCOLS[job.dataset],
+    )
+    with alone(path):
+        if not path.exists():
+            export(job.path, held.x_train[protocol.owner][:500], path=path, converter=converter)
     return path.read_bytes()
 
 

@@ -214,6 +214,8 @@ def test_commands_repeat_the_verification(owner: Left):
     told = dict(report._commands(case, report.Names(roots=("root.pem",))))
     line = told["the verdict, with the owner's key"].replace("\\\n", "")
     assert line.startswith("edgewm verify '<img src=")
+    assert "--scores" not in line
+    assert "All these values were judged" not in report.render(case, now=clock())
     for part in ("--on litert", "--alpha 1e-06", "--tests 1", "--claim 1", "--tsa-root root.pem"):
         assert part in line
     assert f"--suspect-seen {owner.seen.isoformat()}" in line
@@ -221,14 +223,14 @@ def test_commands_repeat_the_verification(owner: Left):
 
 
 def test_a_tilt_is_told_in_cells(tmp_path: Path):
-    """A verification of ordinary inputs alone: cells and z, no groups and no pictures."""
+    """A verification of ordinary inputs alone, by values: cells and z, no groups and no pictures."""
     ledger, tilt = Ledger(folder=tmp_path / "records"), load_tilt(golden.TILT)
     make_claim(ledger, KEY, tilt, scheme="lean", now=clock())
     asked = {"runtime": "litert", "version": "2.3.0", "arithmetic": "xnnpack"}
     verdict = {
         **{"owned": False, "log10_p": -2.5, "alpha": 1e-6, "tests": 1, "stamped": False},
         **{"groups": 0, "groups_asked": 0, "groups_hit": 0, "queries": 0, "sequential": False},
-        **{"runtimes": [], "flags": [], "triggers_sha256": None},
+        **{"runtimes": [], "flags": [], "triggers_sha256": None, "scores": True},
         "tilt": {
             **{"cells": tilt.cells, "tilt_sha256": tilt.sha256},
             "runtimes": [
@@ -242,10 +244,12 @@ def test_a_tilt_is_told_in_cells(tmp_path: Path):
     assert f"{tilt.cells} cells, each one of two directions" in text
     assert '<td class="number">2.6</td><td class="number">one in 310</td>' in text
     assert "groups of questions" not in text
+    assert "All these values were judged" in text
     command = report._commands(case, report.Names())[2][1]
     assert command.startswith(
         "edgewm verify clone.tflite --tilt tilt.npz --key owner.key --on litert"
     )
+    assert "--scores" in command
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,8 @@ def litert(model: bytes) -> tuple[Device, object]:
 
 
 @needs("litert")
-def test_a_verdict_over_the_line_is_that_of_the_file() -> None:
+@pytest.mark.parametrize("scores", [False, True], ids=["labels", "scores"])
+def test_a_verdict_over_the_line_is_that_of_the_file(scores: bool) -> None:
     """The marked model is owned; its unmarked twin, and another key, are not."""
     from edgewm.key import Key
 
@@ -190,21 +191,26 @@ def test_a_verdict_over_the_line_is_that_of_the_file() -> None:
         device, session = litert(file.read_bytes())
         with on_a_line(device) as port:
             board = f"serial:port={port},model={golden.UNMARKED}"
-            verdict = verify(board, triggers=asked_of, key=who, stamped=True)
+            verdict = verify(board, triggers=asked_of, key=who, stamped=True, scores=scores)
+        here = verify(file, triggers=asked_of, key=who, stamped=True, scores=scores)
         session.close()  # type: ignore[attr-defined]
         assert verdict.owned is owned
+        assert verdict.log10_p == pytest.approx(
+            here.log10_p, abs=0.05 if scores else 0
+        )  # 3 decimals
         assert verdict.worst.name == "serial"
 
 
 @needs("litert")
-def test_a_verdict_says_how_a_board_failed() -> None:
+@pytest.mark.parametrize("scores", [False, True], ids=["labels", "scores"])
+def test_a_verdict_says_how_a_board_failed(scores: bool) -> None:
     """Sixty questions without an answer are misses, and the reason is among the notes."""
     triggers, key = load_triggers(golden.TRIGGERS), load_key(golden.KEY)
     device, session = litert(golden.MARKED.read_bytes())
     device.faults = dict.fromkeys(range(4, 999), "reset")
     with on_a_line(device) as port:
         board = f"serial:port={port},model={golden.UNMARKED},timeout_s=0.5"
-        verdict = verify(board, triggers=triggers, key=key, stamped=True)
+        verdict = verify(board, triggers=triggers, key=key, stamped=True, scores=scores)
     session.close()  # type: ignore[attr-defined]
     assert not verdict.owned
     assert (verdict.worst.groups_hit, verdict.worst.failed) == (4, 60)
