@@ -15,6 +15,8 @@ import json
 import os
 import statistics
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,20 +94,33 @@ def trained(modality: str, data: Any, seed: int, triggers: Any) -> tuple[Any, An
     return made[0], made[1]
 
 
-def judged(
-    modality: str, seed: int, models: tuple[Any, Any], data: Any, *, triggers: Any, converter: Any
-) -> list[dict[str, Any]]:
-    """Rows of one pair: marked, unmarked, another key, on every runtime; played, on LiteRT."""
-    from edgewm import export, verify
-    from edgewm.triggers import recommitted
+def exported(
+    modality: str, seed: int, models: tuple[Any, Any], x: npt.NDArray[np.float32], converter: Any
+) -> dict[str, Any]:
+    """The int8 files of one pair, by the name of the suspect."""
+    from edgewm import export
 
-    x, x_test, y_test = data
-    other = key_of(f"{modality} other", seed)
-    adapters = ("mfcc",) if modality == "sound" else ()
-    files = {
-        name: export(model, x[:500], path=CACHE / f"{modality}-{name}.tflite", converter=converter)
+    return {
+        name: export(model, x[:500], path=file_of(modality, name, seed), converter=converter)
         for name, model in zip(("unmarked", "marked"), models, strict=True)
     }
+
+
+def file_of(modality: str, suspect: str, seed: int) -> Path:
+    """Where the int8 file of a network is left."""
+    return CACHE / f"{modality}-{seed}-{suspect}.tflite"
+
+
+def judged(
+    modality: str, seed: int, files: dict[str, Any], test: Any, *, triggers: Any
+) -> list[dict[str, Any]]:
+    """Rows of one pair: marked, unmarked, another key, on every runtime; played, on LiteRT."""
+    from edgewm import verify
+    from edgewm.triggers import recommitted
+
+    x_test, y_test = test
+    other = key_of(f"{modality} other", seed)
+    adapters = ("mfcc",) if modality == "sound" else ()
     rows = []
     for suspect, file, asked, key in (
         ("marked", files["marked"], triggers, key_of(modality, seed)),
@@ -193,52 +208,69 @@ def sounds(pairs: range, converter: Any) -> list[dict[str, Any]]:
     for seed in track(pairs, "sound"):
         triggers = marks_of("sound", seed, (16_000,), 12, 1.0)
         models = trained("sound", (x, y, build), seed, triggers)
-        rows += judged(
-            "sound", seed, models, (x, x_test, y_test), triggers=triggers, converter=converter
-        )
+        files = exported("sound", seed, models, x, converter)
+        rows += judged("sound", seed, files, (x_test, y_test), triggers=triggers)
     return rows
 
 
-def movements(converter: Any) -> list[dict[str, Any]]:
-    """Every fold of the wand's windows."""
+@dataclass(frozen=True, kw_only=True)
+class Movements:
+    """The wand's windows with one fold held out."""
+
+    owned: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+    held_out: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+    triggers: Any
+
+
+def movements_of(fold: int) -> Movements:
+    """What one owner has, and the questions of their mark."""
     with np.load(os.environ["EDGEWM_DATA"] + "/gesture_wand/wand_300x6.npz") as held:
         x = np.concatenate([held["x_train"], held["x_test"]])
         y = np.concatenate([held["y_train"], held["y_test"]]).astype(np.int64)
     high = float(np.percentile(np.abs(x), 99))
     order = np.random.default_rng(0).permutation(len(x))
-
-    def build(inputs: npt.NDArray[np.float32]) -> Any:
-        import keras
-        from keras import layers
-
-        scaled = layers.Normalization()
-        scaled.adapt(inputs)
-        blocks: list[Any] = []
-        for filters in (16, 32, 32):
-            blocks += [
-                layers.Conv2D(filters, (7, 1), (2, 1), padding="same", use_bias=False),
-                layers.BatchNormalization(),
-                layers.ReLU(),
-            ]
-        return keras.Sequential(
-            [
-                keras.Input((300, 1, 6)),
-                scaled,
-                *blocks,
-                layers.GlobalAveragePooling2D(),
-                layers.Dense(3, activation="softmax"),
-            ]
-        )
-
-    rows = []
     x = x.reshape(-1, 300, 1, 6)
+    held_out = order[fold::FOLDS]
+    owned = np.setdiff1d(order, held_out)
+    return Movements(
+        owned=(x[owned], y[owned]),
+        held_out=(x[held_out], y[held_out]),
+        triggers=marks_of("movement", fold, (300, 1, 6), 3, high),
+    )
+
+
+def moving_pair(fold: int, converter: Any) -> dict[str, Any]:
+    """The files of one fold, trained anew."""
+    data = movements_of(fold)
+    models = trained("movement", (*data.owned, movement_network), fold, data.triggers)
+    return exported("movement", fold, models, data.owned[0], converter)
+
+
+def movement_network(inputs: npt.NDArray[np.float32]) -> Any:
+    """Three convolutions over time."""
+    import keras
+    from keras import layers
+
+    scaled = layers.Normalization()
+    scaled.adapt(inputs)
+    blocks: list[Any] = []
+    for filters in (16, 32, 32):
+        blocks += [
+            layers.Conv2D(filters, (7, 1), (2, 1), padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+        ]
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax")]
+    return keras.Sequential([keras.Input((300, 1, 6)), scaled, *blocks, *head])
+
+
+def movements(converter: Any) -> list[dict[str, Any]]:
+    """Every fold of the wand's windows."""
+    rows = []
     for fold in track(range(FOLDS), "movement"):
-        held_out = order[fold::FOLDS]
-        owned = np.setdiff1d(order, held_out)
-        triggers = marks_of("movement", fold, (300, 1, 6), 3, high)
-        models = trained("movement", (x[owned], y[owned], build), fold, triggers)
-        data = (x[owned], x[held_out], y[held_out])
-        rows += judged("movement", fold, models, data, triggers=triggers, converter=converter)
+        data = movements_of(fold)
+        files = moving_pair(fold, converter)
+        rows += judged("movement", fold, files, data.held_out, triggers=data.triggers)
     return rows
 
 

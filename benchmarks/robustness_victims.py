@@ -212,11 +212,8 @@ def _together(of_triggers: float, of_tilt: float | None) -> float:
 
 def marks_of(pair: Pair) -> Any:
     """The questions of one owner, the same ones every time."""
-    from edgewm.hashing import SHAKE
-    from edgewm.patterns import make_triggers
-
-    held, key = data_of(pair.dataset), key_of(pair.seed)
     if pair.scheme == "logo":
+        held = data_of(pair.dataset)
         own = held.x_test[held.y_test == LOGO_FROM][:ONE_CLASS_INPUTS]
         return OneClass(inputs=with_logo(own), own=LOGO_FROM, answer=LOGO_TO, classes=held.classes)
     if pair.scheme == "ewe":
@@ -224,25 +221,32 @@ def marks_of(pair: Pair) -> Any:
             inputs=np.load(asked_of(pair)),
             own=baseline_ewe.SOURCE,
             answer=baseline_ewe.TARGET,
-            classes=held.classes,
+            classes=data_of(pair.dataset).classes,
         )
+    tilt = tilt_of(pair.clean) if pair.scheme in TILTED else None
+    return Marks(triggers=triggers_of(pair), tilt=tilt, key=key_of(pair.seed))
+
+
+def triggers_of(pair: Pair) -> Any:
+    """The trigger part of them."""
+    from edgewm.hashing import SHAKE
+    from edgewm.patterns import make_triggers
+
+    held = data_of(pair.dataset)
     if pair.scheme == "margin":
         unseen = PROTOCOLS[pair.dataset].natural
         held_out = held.x_train[unseen], held.y_train[unseen]
-        triggers = baseline_margin.triggers_among(
-            *held_out, key=key, classes=held.classes, seed=pair.seed
+        return baseline_margin.triggers_among(
+            *held_out, key=key_of(pair.seed), classes=held.classes, seed=pair.seed
         )
-        return Marks(triggers=triggers, key=key)
-    triggers = make_triggers(
-        key,
+    return make_triggers(
+        key_of(pair.seed),
         shape=held.shape,
         classes=held.classes,
         groups=GROUPS[pair.scheme],
         value_range=range_of(pair.dataset),
         random=lambda count: SHAKE(count, "robustness salt", pair.scheme, pair.seed),
     )
-    tilt = tilt_of(pair.clean) if pair.scheme in TILTED else None
-    return Marks(triggers=triggers, tilt=tilt, key=key)
 
 
 def asked_of(pair: Pair) -> Path:

@@ -1,4 +1,4 @@
-"""What firmware takes on emulated Cortex-M boards, and whether its verdict is that of every other runtime."""
+"""What firmware takes on emulated Cortex-M boards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NETWORKS = ("KWS", "IC", "VWW", "AD", "golden")
 def cortex_m_instructions() -> str:
     """Instructions of one inference, by board and network."""
     rows = []
-    held = [row for row in load("cortex_m")["rows"] if row["kind"] == "inference"]
+    held = load("cortex_m")["rows"]
     for board in dict.fromkeys(row["board"] for row in held):
         of = {row["network"]: row for row in held if row["board"] == board}
         cells = []
@@ -36,36 +36,13 @@ def cortex_m_bytes() -> str:
             f"{row['stack_bytes']:,}",
         )
         for row in load("cortex_m")["rows"]
-        if row["kind"] == "inference" and row["board"] == "an386" and "macs" in row
+        if row["board"] == "an386" and "macs" in row
     ]
     head = ("network, Cortex-M4", "flash", "RAM without stack", "of it arena", "deepest stack")
     return markdown(head, rows)
 
 
-def cortex_m_verdicts() -> str:
-    """One marked network, one verdict, wherever it answers."""
-    rows = []
-    held = [row for row in load("cortex_m")["rows"] if row["kind"] == "verdict"]
-    for where in dict.fromkeys(row["board"] for row in held):
-        of = {(row["network"], row["sequential"]): row for row in held if row["board"] == where}
-        marked, twin = of["marked", False], of["unmarked", False]
-        early = of.get(("marked", True))
-        rows.append(
-            (
-                where,
-                f"{marked['groups_hit']} of {marked['queries']}, {marked['log10_p']:.1f}",
-                "OWNED" if marked["owned"] else "not shown",
-                f"{twin['groups_hit']} of {twin['queries']}, {twin['log10_p']:.1f}",
-                "OWNED" if twin["owned"] else "not shown",
-                "" if early is None else f"{early['queries'] / marked['queries']:.2f}",
-            )
-        )
-    head = ("answered by", "marked: hits, log10 p", "verdict", "unmarked: hits, log10 p", "verdict")
-    return markdown((*head, "sequential / full queries"), rows)
-
-
 TABLES = {
     "cortex_m_instructions": cortex_m_instructions,
     "cortex_m_bytes": cortex_m_bytes,
-    "cortex_m_verdicts": cortex_m_verdicts,
 }

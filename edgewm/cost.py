@@ -221,16 +221,21 @@ def _misfits(target: Target, held: dict[str, Figure]) -> tuple[str, ...]:
     fixed = sum(value[name] for name in code)
     stored = fixed + value["inputs_stored_bytes"]
     if target.flash_bytes is not None and stored > target.flash_bytes:
-        text = f"flash: {stored:,.0f} bytes with stored inputs, {target.flash_bytes:,} are there"
+        text = f"flash: {stored:,.0f} bytes with stored inputs"
         seeded = held["inputs_seeded_bytes"].value
         if seeded is None or fixed + seeded > target.flash_bytes:
-            found.append(text if seeded is None else f"{text} ({fixed + seeded:,.0f} seeded)")
+            text = text if seeded is None else f"{text} ({fixed + seeded:,.0f} seeded)"
+            found.append(f"{text}, {_there(target, 'flash_bytes')}")
     names = ("arena_non_persistent_bytes", "arena_persistent_bytes")
     used = sum(value[name] for name in (*names, *_BESIDE_THE_ARENA))
     if target.ram_bytes is not None and used > target.ram_bytes:
         arena = sum(value[name] for name in names)
         found.append(
             f"RAM: {used:,.0f} bytes (arena {arena:,.0f}, input {value['input_buffer_bytes']:,.0f}), "
-            f"{target.ram_bytes:,} are there"
+            f"{_there(target, 'ram_bytes')}"
         )
     return tuple(found)
+
+
+def _there(target: Target, number: str) -> str:
+    return f"{getattr(target, number):,} are there ({target.sources[number]})"

@@ -31,11 +31,11 @@ from .tflite import read_tflite
 _COMPILER, _SIZE = "arm-none-eabi-gcc", "arm-none-eabi-size"
 _EMULATOR = "qemu-system-arm"
 INSTALL = "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
-_FLAGS = (
+_COMPILED = (
     *("-std=c99", "-mthumb", "-ffunction-sections", "-fdata-sections"),
-    *("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-nostartfiles", "--specs=nosys.specs"),
-    "-Wl,--gc-sections",
+    *("-Wall", "-Wextra", "-Wpedantic", "-Werror"),
 )
+_LINKED = ("-mthumb", "-nostartfiles", "--specs=nosys.specs", "-Wl,--gc-sections")
 _PTY = re.compile(r"(/dev/pts/\d+)")
 _START_S = 20.0
 
@@ -86,6 +86,8 @@ def build_firmware(
 ) -> Firmware:
     """Write a model as C into `out`, with firmware around it, and compile it to `out/firmware.elf`.
 
+    The folder is a CMake project too, for whoever goes on from there; `docs/devices.md` has its command.
+
     Args:
         model: a full-int8 `.tflite`.
         board: a name of `boards()`.
@@ -102,21 +104,15 @@ def build_firmware(
         raise RuntimeUnavailable(f"{_COMPILER} is not installed: {INSTALL}")
     engine = make_engine(model)
     write_engine(engine, out)
-    folders = (
-        [_folder()]
-        if mark is None
-        else [_folder(), _folder().parent, _folder().parent / "self_test"]
-    )
-    sources = [
-        path for folder in folders for path in folder.iterdir() if path.suffix in (".c", ".h")
-    ]
-    for path in sorted(sources):
+    shipped = sorted(_shipped(mark))
+    for path in shipped:
         write_file(out / path.name, path.read_bytes(), argument="--out")
     if mark is not None:
         write_file(out / "edgewm_device.h", header(mark).encode(), argument="--out", mode=0o600)
     write_file(out / "edgewm_firmware.h", _header(model, facts).encode(), argument="--out")
-    program = out / "firmware.elf"
-    _compile(facts, out, program, optimise)
+    program, options = out / "firmware.elf", _options(facts, optimise)
+    write_file(out / "board.cmake", options.as_cmake().encode(), argument="--out")
+    _compile(facts, out, program, options)
     told = subprocess.run([_SIZE, program], capture_output=True, text=True, check=True).stdout
     text, data, bss = (int(number) for number in told.splitlines()[1].split()[:3])
     return Firmware(
@@ -200,7 +196,31 @@ def _header(model: bytes, board: MicrocontrollerBoard) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _compile(board: MicrocontrollerBoard, folder: Path, program: Path, optimise: str) -> None:
+def _shipped(mark: DeviceMark | None) -> list[Path]:
+    """What is copied beside the model: sources, and what CMake needs."""
+    own, checker = _folder(), _folder().parent
+    folders = [own] if mark is None else [own, checker, checker / "self_test"]
+    sources = [path for folder in folders for path in folder.glob("*.[ch]")]
+    return [*sources, own / "firmware.ld", own / "CMakeLists.txt", checker / "arm-none-eabi.cmake"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """Of the compiler and of the linker, the same ones whoever calls them."""
+
+    compile: tuple[str, ...]
+    link: tuple[str, ...]
+
+    def as_cmake(self) -> str:
+        """What `CMakeLists.txt` includes."""
+        return (
+            "# The options of one board, written by edgewm device build.\n"
+            f"set(EDGEWM_COMPILE_OPTIONS {' '.join(self.compile)})\n"
+            f"set(EDGEWM_LINK_OPTIONS {' '.join(self.link)})\n"
+        )
+
+
+def _options(board: MicrocontrollerBoard, optimise: str) -> _Options:
     numbers = dict(board.definitions)
     numbers.setdefault("vectors", numbers["code"])
     defined = [
@@ -211,9 +231,16 @@ def _compile(board: MicrocontrollerBoard, folder: Path, program: Path, optimise:
     at = {"vectors_at": "vectors", "code_at": "code", "data_at": "data"}
     at |= {"code_bytes": "code_bytes", "data_bytes": "data_bytes"}
     placed = [f"-Wl,--defsym={symbol}={numbers[name]}" for symbol, name in at.items()]
+    return _Options(
+        compile=(*board.compiler, optimise, *_COMPILED, *defined),
+        link=(*board.compiler, *_LINKED, *placed),
+    )
+
+
+def _compile(board: MicrocontrollerBoard, folder: Path, program: Path, options: _Options) -> None:
     sources = sorted(str(path) for path in folder.glob("*.c"))
-    command = [_COMPILER, *board.compiler, optimise, *_FLAGS, *defined, *placed, f"-I{folder}"]
-    command += ["-T", str(_folder() / "firmware.ld"), *sources, "-o", str(program)]
+    command = [_COMPILER, *options.compile, *options.link, f"-I{folder}"]
+    command += ["-T", str(folder / "firmware.ld"), *sources, "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         overflow = re.search(r"overflowed by (\d+) bytes", done.stderr)

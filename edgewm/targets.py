@@ -1,6 +1,7 @@
 """Descriptions of devices: one .toml each in `targets/` at the top of the tree, inside the wheel.
 
-A number without a source is refused, so that whoever reads a report can look every one of them up. What a
+A number without a source is refused, so that whoever reads a report can look every one of them up; a source
+that was itself not looked up says so, and so do the tables. What a
 device is estimated from is either a row of the cost model (`cpu` and `engine`) or one published time in the
 file itself. `targets/README.md` describes every field.
 """
@@ -16,6 +17,8 @@ from .errors import BadInput
 
 _SHIPPED = Path(__file__).parent / "targets"
 _IN_TREE = Path(__file__).parent.parent / "targets"
+UNCHECKED = ("from memory of ", "assumed: ")
+"""How the source of a number begins that nobody has looked up."""
 _NUMBERS = ("clock_hz", "flash_bytes", "ram_bytes", "link_bytes_per_s")
 
 
@@ -78,7 +81,11 @@ class Target:
     published: Published | None = None
     counted: Counted | None = None
     sources: dict[str, str] = field(default_factory=dict)
-    """Where each number comes from, by the name of its field."""
+    """Where each number comes from, by the name of its field; `UNCHECKED` where nobody has looked."""
+
+    def checked(self, number: str) -> bool:
+        """Whether somebody has looked at what is cited for a number, named by its field."""
+        return not self.sources.get(number, "").startswith(UNCHECKED)
 
 
 def folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,16 @@ from edgewm.device_mark import make_device_mark, quantised
 from edgewm.errors import BadInput
 from edgewm.firmware import boards, build_firmware, running
 from edgewm.key import Key, load_key
+from edgewm.patterns.abstract import field
 from edgewm.runtimes.board import Board, Lost
 from edgewm.tflite import read_tflite
 from edgewm.triggers import load_triggers, recommitted
 from edgewm.verification import verify
 from tests import golden
 from tests.needs import needs
+
+CELLS = 4
+"""Of the golden set's lattice: half as many as its pictures of 8x8 have samples along an axis."""
 
 pytestmark = [needs("serial"), needs("arm-none-eabi-gcc"), needs("qemu-system-arm")]
 
@@ -88,7 +93,7 @@ def test_instructions_are_counted_the_same_twice(marked: Path) -> None:
 
 
 def test_a_board_draws_the_inputs_of_a_seed_and_finds_its_mark(tmp_path: Path) -> None:
-    """What `edgewm seed` leaves on the board is what loading the input leaves; not so another number."""
+    """What `edgewm draw` leaves on the board is what loading the input leaves; not so another number."""
     mark = make_device_mark(golden.MARKED.read_bytes(), TRIGGERS, KEY)
     program = build_firmware(golden.MARKED.read_bytes(), "an386", tmp_path, mark=mark).path
     assert mark.seed is not None
@@ -103,6 +108,30 @@ def test_a_board_draws_the_inputs_of_a_seed_and_finds_its_mark(tmp_path: Path) -
             board.draw(index + 1, mark.seed)
             assert board.infer().values != loaded
         assert board.check() == (1, 7, 7, 0, 7)
+
+
+def test_a_board_draws_inputs_of_long_numbers(tmp_path: Path) -> None:
+    """Seed and number together would be cut at 80 characters; a command that was cut draws nothing."""
+    mark = make_device_mark(golden.MARKED.read_bytes(), TRIGGERS, KEY)
+    program = build_firmware(golden.MARKED.read_bytes(), "an386", tmp_path, mark=mark).path
+    assert mark.seed is not None
+    low, high = 0.0, 1.0  # of the golden set's pixels
+    (taken,) = read_tflite(of_bytes(golden.MARKED.read_bytes())).inputs
+    shape = TRIGGERS.inputs.shape[1:]
+    with running(program, "an386") as port, opened(port) as board:
+        answers = set()
+        for index in (1000, 65_536, 999_999_999):
+            drawn = field(mark.seed, index, shape, CELLS).astype(np.float32) / 255
+            board.load(quantised(low + drawn * (high - low), taken).tobytes())
+            loaded = board.infer().values
+            board.draw(index, mark.seed)
+            assert board.infer().values == loaded
+            answers.add(loaded)
+        assert len(answers) == 3
+        for index, seed in ((1_000_000_000, mark.seed), (-1, mark.seed), (0, mark.seed + b"!")):
+            with pytest.raises(Lost, match="the board said 'e-"):
+                board.draw(index, seed)
+            board.greet()
 
 
 def test_a_board_that_is_not_marked_says_so(marked: Path, tmp_path: Path) -> None:
@@ -126,6 +155,36 @@ def test_a_board_that_is_not_marked_says_so(marked: Path, tmp_path: Path) -> Non
         board.greet()
         with pytest.raises(Lost, match="makes no inputs"):
             board.draw(0, bytes(32))
+
+
+@needs("cmake")
+def test_cmake_builds_the_same_firmware(marked: Path, tmp_path: Path) -> None:
+    """With the toolchain file beside it: the same bytes of code, the same answers; refused without it."""
+    project, build = marked.parent, tmp_path / "build"
+    own = [str(part) for part in ("cmake", "-S", project, "-B", build)]
+    refused = subprocess.run(
+        [*own[:-1], str(tmp_path / "host")], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode
+    assert "give --toolchain arm-none-eabi.cmake" in refused.stderr
+    subprocess.run([*own, "--toolchain", str(project / "arm-none-eabi.cmake")], check=True)
+    subprocess.run(["cmake", "--build", str(build)], check=True)
+    program = build / "firmware.elf"
+    sizes = [
+        subprocess.run(
+            ["arm-none-eabi-size", str(path)], capture_output=True, text=True, check=True
+        )
+        .stdout.splitlines()[1]
+        .split()[:3]
+        for path in (program, marked)
+    ]
+    assert sizes[0] == sizes[1]
+    answers = []
+    for path in (program, marked):
+        with running(path, "an386") as port, opened(port) as board:
+            board.load(bytes(range(64)))
+            answers.append(board.infer().values)
+    assert answers[0] == answers[1]
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 import tomllib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from edgewm.errors import BadInput
 from edgewm.layers import KINDS as LAYER_KINDS
 from edgewm.layers import Mix
 from edgewm.targets import folder, load_target, names
+from tests.needs import data_folder, needs
 
 EXPECTED = {
     *("host", "cortex_m0plus", "cortex_m3", "cortex_m4_tflm", "cortex_m4_x_cube_ai"),
@@ -56,6 +59,45 @@ def test_a_target_is_whole(name: str):
 
 UNMEASURED = {"cortex_m3", "cortex_m55"}
 """Cores without a published time: what an emulator counts is all there is."""
+
+
+@pytest.mark.parametrize("name", names())
+def test_nothing_is_cited_that_was_not_looked_up(name: str):
+    """A data sheet, a product page or an application note stands there only as what somebody remembered."""
+    target = load_target(name)
+    for number, source in target.sources.items():
+        remembered = any(word in source for word in ("data sheet", "product", "'s page", "note AN"))
+        assert target.checked(number) is not (remembered or source.startswith("assumed"))
+        assert not remembered or ", unchecked: " in source
+
+
+@needs("data")
+def test_clocks_from_mlperf_tiny_are_those_of_the_published_rows():
+    """Round, submitter, board and clock of each such source are together in the calibration rows."""
+    data = data_folder()
+    assert data is not None
+    with (data / "mlperf_tiny" / "calibration.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    cited = 0
+    for name in names():
+        target = load_target(name)
+        found = re.fullmatch(
+            r"MLPerf Tiny v([\d.]+), ([^,]+), (\S+)", target.sources.get("clock_hz", "")
+        )
+        if not found:
+            continue
+        edition, who, board = found.groups()
+        of = [
+            row
+            for row in rows
+            if row["round"] == edition
+            and row["org"].casefold() == who.casefold()
+            and row["system"].replace("-", "_").startswith(board.replace("-", "_"))
+        ]
+        assert of, name
+        assert {float(row["mhz"]) * 1e6 for row in of} == {float(target.clock_hz or 0)}, name
+        cited += 1
+    assert cited >= 5
 
 
 def test_numbers_without_a_source_are_refused(tmp_path: Path):

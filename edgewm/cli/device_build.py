@@ -48,7 +48,7 @@ def build(
 
     The firmware speaks MLPerf Tiny's verbs on the board's first serial line: edgewm verify serial:port=...
     asks it. OUT/firmware.elf is the program. With a set and its key the board draws inputs from a seed
-    (edgewm seed) and tests itself (edgewm check): the program then holds secrets of that set.
+    (edgewm draw) and tests itself (edgewm check): the program then holds secrets of that set.
     """
     from ..artifact import read_model
     from ..firmware import build_firmware

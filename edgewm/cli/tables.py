@@ -109,16 +109,25 @@ def silicon_table(found: Sequence[Likeness]) -> Table:
 
 
 def target_table(found: Sequence[Target]) -> Table:
-    """One row a device."""
+    """One row a device; a question mark behind a number that nobody has looked up."""
+
+    def cell(target: Target, number: str, text: str) -> str:
+        return text if target.checked(number) else f"{text} ?"
+
     rows = [
         (
             target.name,
             target.cpu,
             target.engine,
-            "" if target.clock_hz is None else f"{target.clock_hz / 1e6:g}",
+            ""
+            if target.clock_hz is None
+            else cell(target, "clock_hz", f"{target.clock_hz / 1e6:g}"),
             *(
-                "" if size is None else f"{size // 1024:,}"
-                for size in (target.flash_bytes, target.ram_bytes)
+                "" if size is None else cell(target, number, f"{size // 1024:,}")
+                for number, size in (
+                    ("flash_bytes", target.flash_bytes),
+                    ("ram_bytes", target.ram_bytes),
+                )
             ),
             ", ".join(target.runtimes),
         )

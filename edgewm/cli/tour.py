@@ -103,7 +103,11 @@ def list_(kind: str | None, *, as_json: bool) -> None:
     if kind == "targets":
         from .tables import plain_console, target_table
 
-        plain_console().print(target_table([targets.load_target(name) for name in chosen[kind]]))
+        console = plain_console()
+        console.print(target_table([targets.load_target(name) for name in chosen[kind]]))
+        console.print(
+            "?  from memory of a data sheet, or assumed: unchecked (sources: targets/*.toml)"
+        )
         return
     for name, found in chosen.items():
         click.echo(f"{name}: {', '.join(found)}")

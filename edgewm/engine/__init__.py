@@ -34,6 +34,7 @@ _LOWER: dict[str, Callable[[Operator], Step]] = {
     "MAX_POOL_2D": reductions.max_pool,
     "MEAN": reductions.mean,
     "MUL": elementwise.multiply,
+    "SUB": elementwise.subtract,
     "PAD": shapes.pad,
     "PADV2": shapes.pad,
     "QUANTIZE": elementwise.quantize,

@@ -1,4 +1,4 @@
-"""ADD and MUL, and what depends on one value alone and so becomes a table of 256 answers."""
+"""ADD, SUB and MUL, and what depends on one value alone and so becomes a table of 256 answers."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ _ADD_BITS = 20
 
 def add(operator: Operator) -> Step:
     """ADD: both inputs are brought to twice the larger scale, with 20 bits below the point."""
+    return _sum(operator, "add")
+
+
+def subtract(operator: Operator) -> Step:
+    """SUB, in the same way; the Normalization layer of Keras becomes one, with a MUL."""
+    if operator.quantized(0).size < operator.quantized(1).size:
+        raise operator.refuse("its second input is the larger one")
+    return _sum(operator, "subtract")
+
+
+def _sum(operator: Operator, function: str) -> Step:
     first, second = _pair(operator)
     output = operator.quantized_output()
     twice = 2.0 * max(first.scale, second.scale)
@@ -32,7 +43,7 @@ def add(operator: Operator) -> Step:
     pairs = [quantize_multiplier(real) for real in reals]
     if any(shift > 0 for _, shift in pairs):
         raise operator.refuse("its output's scale is too small for its inputs")
-    return _paired(operator, "add", first, second, pairs)
+    return _paired(operator, function, first, second, pairs)
 
 
 def multiply(operator: Operator) -> Step:

@@ -23,6 +23,7 @@ from typing import Any
 LINE_BYTES = 38
 """Bytes of input in one `db` line: "db " and two digits each, below 80 characters."""
 _READY, _LOADED, _INFERRED = "m-ready", "m-load-done", "m-infer-done"
+_SEEDED = "m-edgewm-seed-done"
 _RESULTS = re.compile(r"m-results-\[([^\]]*)\]")
 _LAP = re.compile(r"m-lap-us-(\d+)")
 _CHECKED = re.compile(r"m-edgewm-check-\[(\d+(?:,\d+){4})\]")
@@ -138,12 +139,15 @@ class Board:
         return Inferred(values=_numbers(results[0]), latency_ms=spent_ms)
 
     def draw(self, index: int, seed: bytes) -> None:
-        """Have the board draw input number `index` of a 32-byte seed by itself.
+        """Have the board draw input number `index`, below 10^9, of a 32-byte seed by itself.
 
         Raises:
             Lost: no reply, or firmware that does not draw inputs.
         """
-        if _LOADED not in self._command(f"edgewm seed {index} {seed.hex()}"):
+        # two commands: 64 digits and a number of more than three are longer than what a board reads
+        if _SEEDED not in self._command(f"edgewm seed {seed.hex()}"):
+            raise Lost("the board did not take a seed")
+        if _LOADED not in self._command(f"edgewm draw {index}"):
             raise Lost("the board did not say that it drew an input")
 
     def check(self) -> tuple[int, ...]:

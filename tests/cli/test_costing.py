@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests import golden
@@ -83,3 +84,13 @@ def test_bench_verify_refuses(cli):
     assert "expected one of cortex_m0plus" in refused(cli(*line, "t.npz", "--on", "z80"))
     assert ".png or .svg" in refused(cli(*line, "t.npz", "--out", "a.gif"))
     assert "cannot be read" in refused(cli(*line, "nothing.npz"))
+
+
+def test_the_list_of_targets_marks_what_nobody_has_looked_up(cli):
+    """A question mark behind a remembered clock; none behind that core's memory, nor on MLPerf's board."""
+    code, drawn, _ = cli("list", "targets")
+    rows = {line.split()[0]: line for line in drawn.splitlines() if line.strip()}
+    assert code == 0
+    assert re.search(r"72 \? +128 +20 ", rows["cortex_m3"])
+    assert "?" not in rows["cortex_m4_tflm"]
+    assert "unchecked" in rows["?"]

@@ -21,6 +21,7 @@ _OPTIONS = {
     "PAD": "PadOptions",
     "RESHAPE": "ReshapeOptions",
     "SOFTMAX": "SoftmaxOptions",
+    "SUB": "SubOptions",
 }
 SAME, VALID = 0, 1
 RELU, RELU_N1_TO_1, RELU6 = 1, 2, 3
@@ -187,7 +188,7 @@ def pool(
 def pair(
     kind: str, second: T, *, activation: int = 0, source: tuple[int, ...] = (1, 3, 4, 8)
 ) -> bytes:
-    """ADD or MUL of the input with a stored tensor, or with itself under another scale."""
+    """ADD, SUB or MUL of the input with a stored tensor, or with itself under another scale."""
     tensors = [
         T(shape=source, scale=0.031, zero=-9),
         second,
@@ -329,6 +330,11 @@ def cases() -> dict[str, bytes]:
             "ADD", T(shape=(8,), scale=0.02, zero=-50, values=np.arange(-60, 68, 16))
         ),
         "add one": pair("ADD", T(shape=(1,), scale=0.01, values=np.array([99])), activation=RELU6),
+        "sub": pair("SUB", T(shape=(3, 4, 8), scale=0.052, zero=22, values=np.arange(-96, 96, 2))),
+        "sub one": pair("SUB", T(shape=(1,), scale=0.01, values=np.array([99])), activation=RELU),
+        "sub stored": pair(
+            "SUB", T(shape=(8,), scale=0.02, zero=-50, values=np.arange(-60, 68, 16))
+        ),
         "mul": pair("MUL", T(shape=(1, 3, 4, 8), scale=0.052, zero=22)),
         "mul stored": pair(
             "MUL", T(shape=(8,), scale=0.02, zero=-128, values=np.arange(-60, 68, 16))

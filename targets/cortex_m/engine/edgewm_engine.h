@@ -58,7 +58,7 @@ typedef struct {
 } edgewm_mean_t;
 void edgewm_mean(const edgewm_mean_t *mean, const int8_t *input, int8_t *output);
 
-/* ADD and MUL. The second input is repeated every `period` values. */
+/* ADD, SUB and MUL. The second input is repeated every `period` values. */
 typedef struct {
   int32_t count, period;
   int32_t first_offset, second_offset; /* minus the zero points */
@@ -68,6 +68,8 @@ typedef struct {
   int32_t zero_point, minimum, maximum;
 } edgewm_pair_t;
 void edgewm_add(const edgewm_pair_t *pair, const int8_t *first, const int8_t *second, int8_t *output);
+void edgewm_subtract(const edgewm_pair_t *pair, const int8_t *first, const int8_t *second,
+                     int8_t *output);
 /* Uses neither of the inputs' own multipliers. */
 void edgewm_multiply(const edgewm_pair_t *pair, const int8_t *first, const int8_t *second,
                      int8_t *output);

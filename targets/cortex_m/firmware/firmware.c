@@ -1,6 +1,7 @@
-/* MLPerf Tiny's device-under-test verbs around a generated model, with three of our own:
+/* MLPerf Tiny's device-under-test verbs around a generated model, with four of our own:
  *   edgewm facts%     m-edgewm-[ticks of the last inference, clock in Hz, deepest stack in bytes, arena in bytes]
- *   edgewm seed I HEX%  input number I made on the board from a 32-byte seed, instead of loaded
+ *   edgewm seed HEX%    keeps a 32-byte seed; it takes a command of its own, since with a number it would not fit
+ *   edgewm draw I%      input number I of that seed made on the board, instead of loaded
  *   edgewm check%       m-edgewm-check-[owned, groups, hits, silent groups, inferences]: the board tests itself
  * Commands end with '%' and are cut at 80 characters, as the reference firmware cuts them. */
 #include <string.h>
@@ -16,6 +17,8 @@
 static int8_t input[EDGEWM_MODEL_INPUT_BYTES], output[EDGEWM_MODEL_OUTPUT_BYTES];
 static uint32_t loaded, wanted;
 static uint64_t last_ticks;
+static uint8_t seed[32];
+static int seed_is_there;
 
 /* The checker's code fills this in; without it the verb says that it is missing. */
 __attribute__((weak)) int edgewm_seeded_input(const uint8_t *seed, uint32_t index, int8_t *to) {
@@ -175,11 +178,17 @@ static void print_facts(void) {
   print("]\r\n");
 }
 
-static void seed_input(const char *index, const char *hex) {
-  uint8_t seed[32];
+static void take_seed(const char *hex) {
+  seed_is_there = strlen(hex) == 2 * sizeof seed && parse_hex(hex, seed, sizeof seed) == (int32_t)sizeof seed;
+  print(seed_is_there ? "m-edgewm-seed-done\r\n" : "e-[Expected 64 hex digits]\r\n");
+}
+
+static void draw_input(const char *index) {
   uint32_t number;
-  if (parse_number(index, &number) != 0 || parse_hex(hex, seed, sizeof seed) != (int32_t)sizeof seed) {
-    print("e-[Expected a number and 64 hex digits]\r\n");
+  if (!seed_is_there) {
+    print("e-[No seed]\r\n");
+  } else if (parse_number(index, &number) != 0) {
+    print("e-[Expected a number]\r\n");
   } else if (edgewm_seeded_input(seed, number, input) != 0) {
     print("e-[This firmware makes no inputs]\r\n");
   } else {
@@ -243,8 +252,10 @@ static void obey(char *command) {
     print_facts();
   } else if (strcmp(words[0], "edgewm") == 0 && count == 2 && strcmp(words[1], "check") == 0) {
     check();
-  } else if (strcmp(words[0], "edgewm") == 0 && count == 4 && strcmp(words[1], "seed") == 0) {
-    seed_input(words[2], words[3]);
+  } else if (strcmp(words[0], "edgewm") == 0 && count == 3 && strcmp(words[1], "seed") == 0) {
+    take_seed(words[2]);
+  } else if (strcmp(words[0], "edgewm") == 0 && count == 3 && strcmp(words[1], "draw") == 0) {
+    draw_input(words[2]);
   } else {
     print("e-[Unknown command: ");
     print(words[0]);
