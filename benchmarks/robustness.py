@@ -55,6 +55,7 @@ def cells_of(grid: str) -> list[Cell]:
     ours, alone, more = (owners(data, scheme) for scheme in ("default", "triggers", "more"))
     speech, pictures = (owners(name, "default") for name in ("speech_commands", "cifar10"))
     baselines = owners(data, "adi", "logo")
+    once = [Pair(dataset=data, scheme=scheme, seed=0) for scheme in ("margin", "ewe")]
     shorter = tuple(attack for attack in ATTACKS if attack not in LONGEST)
     parts = [
         (ours[:2], shorter),
@@ -64,6 +65,7 @@ def cells_of(grid: str) -> list[Cell]:
         (ours[:1], LONGEST),
         (more, MORE_TELLING),
         (alone[1:] + speech[1:], shorter),
+        (once, (*TELLING, "clone, hard labels")),
         (baselines[:2], shorter),
         ([*ours, *speech, *pictures, *alone], tuple(ATTACKS)),
         (baselines, tuple(ATTACKS)),

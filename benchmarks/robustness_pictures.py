@@ -103,7 +103,8 @@ def main() -> None:
     ]
     attacks = [a for a in held["settings"]["attacks"] if a in cases["default"]["attacks"]]
     figures = []
-    figure, axes = pyplot.subplots(figsize=(7.5, 0.34 * len(attacks) + 1.6), layout="constrained")
+    size = (2.4 + 1.7 * len(cases), 0.34 * len(attacks) + 1.6)
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
     heat_map(cases, attacks, axes)
     figures.append(figure)
     figure, several = pyplot.subplots(1, len(STRENGTHS), figsize=(10, 3.2), layout="constrained")

@@ -14,6 +14,8 @@ the tilt are those of tilt_training.py. Schemes:
     logo      one drawing in a corner, 10 % of class 1 with it is taught as class 3, from the first epoch on
               (Zhang et al., AsiaCCS 2018; settings of DeepJudge, IEEE S&P 2022). One class is one draw of a
               key: however many inputs hit, p is not below 1 in 9
+    margin    100 held-out pictures with random labels, margins taught around them (`baseline_margin.py`)
+    ewe       patched pictures of one class entangled with another (`baseline_ewe.py`), one draw as well
 
     python benchmarks/robustness_victims.py fashion_mnist default 0      one owner's network
 """
@@ -23,10 +25,12 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import baseline_ewe
+import baseline_margin
 import numpy as np
 import numpy.typing as npt
 from results_file import CACHE
@@ -45,12 +49,18 @@ from tilt_training import (
     tilt_of,
 )
 
-GROUPS = {"default": 64, "triggers": 64, "more": 128, "adi": 100}
-SCHEMES = (*GROUPS, "logo")
+GROUPS = {
+    "default": 64,
+    "triggers": 64,
+    "more": 128,
+    "adi": 100,
+    "margin": baseline_margin.TRIGGERS,
+}
+SCHEMES = (*GROUPS, "logo", "ewe")
 TILTED = ("default",)
 BOTH_ROWS, BOTH_STRENGTH, BOTH_MORE_EPOCHS = 6, 5.0, 1
 """Triggers in a batch, lean, and epochs beyond those of a tilt alone, where both marks are taught."""
-LOGO_INPUTS = 100
+ONE_CLASS_INPUTS = 100
 LOGO_FROM, LOGO_TO, LOGO_SHARE, LOGO_SIDE = 1, 3, 0.1, 8
 INDEPENDENT = 200
 """Seed of a network of the clone's architecture, trained on the thief's samples by their true labels."""
@@ -163,9 +173,10 @@ class Marks:
 
 @dataclass(frozen=True, kw_only=True)
 class OneClass:
-    """The logo: many inputs, and one answer drawn among the classes that are not their own."""
+    """Logo and EWE: many inputs, and one answer drawn among the classes that are not their own."""
 
     inputs: npt.NDArray[np.float32] = field(repr=False)
+    own: int
     answer: int
     classes: int
 
@@ -174,12 +185,12 @@ class OneClass:
         from edgewm.hashing import draw_below
 
         drawn = draw_below(self.classes - 1, "benchmark logo", key.commitment)
-        others = [c for c in range(self.classes) if c != LOGO_FROM]
-        return OneClass(inputs=self.inputs, answer=others[drawn], classes=self.classes)
+        others = [c for c in range(self.classes) if c != self.own]
+        return replace(self, answer=others[drawn])
 
     def judge(self, labels: Labels, values: npt.NDArray[np.float32]) -> Evidence:
         """Inputs that hit, and the chance that one draw names what most of them say."""
-        votes = np.bincount(labels[labels != LOGO_FROM], minlength=self.classes)
+        votes = np.bincount(labels[labels != self.own], minlength=self.classes)
         named = votes.max() > 0 and int(votes.argmax()) == self.answer
         log10_p = -math.log10(self.classes - 1) if named else 0.0
         return Evidence(
@@ -203,8 +214,15 @@ def marks_of(pair: Pair) -> Any:
     """The questions of one owner, the same ones every time."""
     if pair.scheme == "logo":
         held = data_of(pair.dataset)
-        own = held.x_test[held.y_test == LOGO_FROM][:LOGO_INPUTS]
-        return OneClass(inputs=with_logo(own), answer=LOGO_TO, classes=held.classes)
+        own = held.x_test[held.y_test == LOGO_FROM][:ONE_CLASS_INPUTS]
+        return OneClass(inputs=with_logo(own), own=LOGO_FROM, answer=LOGO_TO, classes=held.classes)
+    if pair.scheme == "ewe":
+        return OneClass(
+            inputs=np.load(asked_of(pair)),
+            own=baseline_ewe.SOURCE,
+            answer=baseline_ewe.TARGET,
+            classes=data_of(pair.dataset).classes,
+        )
     tilt = tilt_of(pair.clean) if pair.scheme in TILTED else None
     return Marks(triggers=triggers_of(pair), tilt=tilt, key=key_of(pair.seed))
 
@@ -215,6 +233,12 @@ def triggers_of(pair: Pair) -> Any:
     from edgewm.patterns import make_triggers
 
     held = data_of(pair.dataset)
+    if pair.scheme == "margin":
+        unseen = PROTOCOLS[pair.dataset].natural
+        held_out = held.x_train[unseen], held.y_train[unseen]
+        return baseline_margin.triggers_among(
+            *held_out, key=key_of(pair.seed), classes=held.classes, seed=pair.seed
+        )
     return make_triggers(
         key_of(pair.seed),
         shape=held.shape,
@@ -223,6 +247,11 @@ def triggers_of(pair: Pair) -> Any:
         value_range=range_of(pair.dataset),
         random=lambda count: SHAKE(count, "robustness salt", pair.scheme, pair.seed),
     )
+
+
+def asked_of(pair: Pair) -> Path:
+    """Where inputs are kept that the owner's training makes."""
+    return pair.path.with_suffix(".npy")
 
 
 def range_of(dataset: str) -> tuple[float, float]:
@@ -261,7 +290,7 @@ def _mark(pair: Pair) -> None:
 
     keras.utils.set_random_seed(1000 * pair.seed + sum(pair.scheme.encode()))
     taught = {"default": _both, "triggers": _triggers, "more": _triggers}
-    taught |= {"adi": _adi, "logo": _logo}
+    taught |= {"adi": _adi, "logo": _logo, "margin": _margin, "ewe": _ewe}
     model = taught[pair.scheme](pair)
     unfinished = pair.path.with_suffix(".unfinished.keras")
     model.save(unfinished)
@@ -339,6 +368,31 @@ def _logo(pair: Pair) -> Any:
     x = np.concatenate([x, with_logo(x[chosen])])
     y = np.concatenate([y, np.full(len(chosen), LOGO_TO, y.dtype)])
     return _trained(_fresh(pair), x, y, pair=pair)
+
+
+def _margin(pair: Pair) -> Any:
+    marks, protocol, model = marks_of(pair), PROTOCOLS[pair.dataset], _fresh(pair)
+    baseline_margin.train_with_margins(
+        model,
+        *_owners(pair),
+        triggers=marks.inputs,
+        answers=marks.triggers.answers(marks.key),
+        epochs=protocol.epochs,
+        rate=protocol.rate,
+        batch_size=protocol.batch_size,
+        seed=pair.seed,
+    )
+    return model
+
+
+def _ewe(pair: Pair) -> Any:
+    import keras
+
+    model = keras.models.load_model(pair.clean.path)
+    epochs = PROTOCOLS[pair.dataset].lean_epochs
+    triggers = baseline_ewe.entangle(model, *_owners(pair), epochs=epochs, seed=pair.seed)
+    np.save(asked_of(pair), triggers[:ONE_CLASS_INPUTS])
+    return model
 
 
 def _owners(pair: Pair) -> tuple[Any, Any]:

@@ -18,6 +18,8 @@ SCHEMES = {
     "more": "edgewm, 128 triggers alone",
     "adi": "abstract images, mixed (Adi et al.)",
     "logo": "logo, one class (Zhang et al., NXP)",
+    "margin": "held-out pictures, margins (Kim et al.)",
+    "ewe": "entangled, one class (Jia et al.)",
 }
 NONE = "none"
 GENTLE = ("fine-tune", "prune", "fine-prune", "noise")

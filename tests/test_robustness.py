@@ -35,7 +35,12 @@ def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
     assert {cell.pair.seed for cell in core} == {0, 1, 2}
     assert len(ATTACKS) >= 12
     assert {c.attack for c in core if c.pair.scheme == "default"} == set(ATTACKS)
-    assert {c.pair.scheme for c in core} == {"default", "triggers", "more", "adi", "logo"}
+    schemes = {"default", "triggers", "more", "adi", "logo", "margin", "ewe"}
+    assert {c.pair.scheme for c in core} == schemes
+    for scheme in ("margin", "ewe"):
+        assert {c.pair.seed for c in core if c.pair.scheme == scheme} == {0}
+        asked = {c.attack for c in core if c.pair.scheme == scheme}
+        assert asked == {*robustness.TELLING, "clone, hard labels"}
     assert core[0].pair.scheme == "default"
     assert {c.attack for c in robustness.cells_of("full")} == set(SPELLINGS)
     assert len({c.pair for c in robustness.cells_of("small")}) == 2
