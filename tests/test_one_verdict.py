@@ -23,14 +23,12 @@ def test_every_network_was_asked_on_every_runtime_in_both_modes() -> None:
         for row in HELD["rows"]
     }
     assert len(asked) == len(HELD["rows"])
-    told = {tuple(missing) for missing in HELD["summary"]["missing"]}
+    assert HELD["summary"]["missing"] == []
     for network in networks:
         for runtime in WANTED:
             for suspect in ("marked", "unmarked", "another key"):
                 for mode in ("fixed", "sequential"):
-                    case = (network, runtime, suspect, mode)
-                    assert (case in asked) is not (case in told), case
-    assert {runtime for _, runtime, _, _ in told} <= {"an386"}  # boards are slow to emulate
+                    assert (network, runtime, suspect, mode) in asked
 
 
 def test_the_verdict_is_one_and_right() -> None:
