@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ SCHEMES = {
     "margin": "held-out pictures, margins (Kim et al.)",
     "ewe": "entangled, one class (Jia et al.)",
 }
+RECOMMENDED = ("default", "triggers")
 NONE = "none"
 GENTLE = ("fine-tune", "prune", "fine-prune", "noise")
 """Beginnings of the attacks of the fourth bar."""
@@ -75,53 +77,66 @@ def robustness_attacks() -> str:
 
 
 def robustness_bars() -> str:
-    """What was asked for, and what was measured on the first data set."""
-    (case,) = (c for c in _cases() if (c["dataset"], c["scheme"]) == ("fashion_mnist", "default"))
-    attacks = case["attacks"]
-    cost = f"{case['cost_points_mean']:.2f}, worst {case['cost_points_worst']:.2f}"
-    rows = [
-        (
-            "accuracy cost, points",
-            "at most 0.3 mean, 1.0 worst",
-            cost,
-            _kept(case["cost_points_mean"] <= 0.3 and case["cost_points_worst"] <= 1.0),
-        ),
+    """What was asked for, and what was measured for both marks and for triggers alone."""
+    cases = [
+        next(c for c in _cases() if (c["dataset"], c["scheme"]) == ("fashion_mnist", scheme))
+        for scheme in RECOMMENDED
     ]
-    four = {n: attacks[n] for n in ("4-bit weights", "4-bit file") if n in attacks}
-    if four:
-        said = ", ".join(f"{name} {s['hit_rate_worst']:.0%}" for name, s in four.items())
-        kept = all(s["hit_rate_worst"] >= 0.9 for s in four.values())
-        rows.append(("4-bit weights, groups hit", "at least 90 %", said, _kept(kept)))
-    domains = ("clone, other domain", "clone, Jacobian queries")
-    bars: tuple[tuple[str, Callable[[str], bool], float], ...] = (
-        ("fine-tune, prune, fine-prune, noise", lambda a: a.startswith(GENTLE), 0.95),
-        ("clone, hard labels, other data, architecture", lambda a: a == "clone, hard labels", 0.0),
-        ("clone by other domain or Jacobian queries", lambda a: a in domains, 0.0),
-        (
-            "overwrite, filter, invert",
-            lambda a: a.startswith(("overwrite", "invert")) or "in front" in a,
-            0.0,
-        ),
+    every = "p < 1e-6 in every run"
+    bars: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
+        ("accuracy cost, points", "at most 0.3 mean, 1.0 worst", _cost),
+        ("4-bit weights, groups hit", "at least 90 %", _four_bits),
+        ("fine-tune, prune, fine-prune, noise", "95 % of groups, mean", _hits),
+    ]
+    bars += [(name, every, functools.partial(_shown, member=of)) for name, of in _MEMBERS.items()]
+    rows = [[name, asked, *(told(case) for case in cases)] for name, asked, told in bars]
+    heads = [SCHEMES[scheme].removeprefix("edgewm, ") for scheme in RECOMMENDED]
+    return markdown(["int8, thieves within 5 points", "bar", *heads], rows)
+
+
+def _cost(case: dict[str, Any]) -> str:
+    mean, worst = case["cost_points_mean"], case["cost_points_worst"]
+    return f"{mean:.2f}, worst {worst:.2f}: {_kept(mean <= 0.3 and worst <= 1.0)}"
+
+
+def _four_bits(case: dict[str, Any]) -> str:
+    said = case["attacks"].get("4-bit weights")
+    if said is None:
+        return "not run yet"
+    mean, worst = said["hit_rate_mean"], said["hit_rate_worst"]
+    return f"{mean:.0%}, worst {worst:.0%}: {_kept(worst >= 0.9)}"
+
+
+def _hits(case: dict[str, Any]) -> str:
+    of = [s for a, s in case["attacks"].items() if a.startswith(GENTLE)]
+    mean = sum(s["hit_rate_within"] for s in of) / sum(s["within_5_points"] for s in of)
+    return f"{mean:.0%}: {_kept(mean >= 0.95)}"
+
+
+def _shown(case: dict[str, Any], *, member: Callable[[str], bool]) -> str:
+    of = [s for a, s in case["attacks"].items() if member(a)]
+    runs, shown, by_labels = (
+        sum(s[name] for s in of)
+        for name in ("within_5_points", "shown_within", "shown_by_labels_within")
     )
-    for name, member, hit_rate in bars:
-        of = [s for a, s in attacks.items() if member(a)]
-        if not any(s["within_5_points"] for s in of):
-            said = "no thief within 5 points" if of else "not run yet"
-            rows.append((name, "p < 1e-6 in every run", said, ""))
-            continue
-        runs, shown, by_labels = (
-            sum(s[name] for s in of)
-            for name in ("within_5_points", "shown_within", "shown_by_labels_within")
-        )
-        asked = "p < 1e-6 in every run"
-        said = f"{shown} of {runs} (by labels {by_labels})"
-        kept = shown == runs
-        if hit_rate:
-            mean = sum(s["hit_rate_within"] for s in of) / runs
-            asked, said = f"hit rate {hit_rate:.0%}, {asked}", f"{mean:.0%}, {said}"
-            kept = kept and mean >= hit_rate
-        rows.append((name, asked, said, _kept(kept)))
-    return markdown(("bar, thieves within 5 points", "asked", "measured", "reached"), rows)
+    if not runs:
+        return "no thief within 5 points" if of else "not run yet"
+    return f"{shown} of {runs} (by labels {by_labels}): {_kept(shown == runs)}"
+
+
+_MEMBERS: dict[str, Callable[[str], bool]] = {
+    "fine-tune at the owner's rate or below, prune, fine-prune, noise": lambda attack: (
+        attack.startswith(GENTLE) and not attack.endswith("1e-2")
+    ),
+    "fine-tune at ten times the owner's rate": lambda attack: attack.endswith("1e-2"),
+    "clone, hard labels, other data, architecture": lambda attack: attack == "clone, hard labels",
+    "clone by other domain or Jacobian queries": lambda attack: (
+        attack in ("clone, other domain", "clone, Jacobian queries")
+    ),
+    "overwrite, filter, invert": lambda attack: (
+        attack.startswith(("overwrite", "invert")) or "in front" in attack
+    ),
+}
 
 
 def coupled_trial() -> str:
