@@ -25,8 +25,8 @@ What had to change for a network of 24,000 parameters, or was to be chosen:
   and folds its averages into int8: a batch of two classes, one step in three, is no estimate of them.
 - *Rate*: to 0 over a half cosine as in every other training of the benchmark, since a constant 1e-3 costs
   such a network points of accuracy (`edgewm.attacks.copying`). Natural samples are shuffled.
-- *Epochs*: those that every mark has here which is taught to a trained network (`Protocol.lean_epochs`),
-  where theirs are 10 after 10.
+- *Epochs*: 10 as theirs, after the 8 of every clean network here where theirs are 10. With 3, as other
+  marks have here, the network was at 62 % of the task.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TEMPERATURE, TEMPERATURE_RATE = 1.0, 0.1
 STEP, ROUNDS, LAST_STEPS, STEPS_DOWN = 0.01, 10, 5, 50
 PASSING = 0.1
 """Share of triggers that an unmarked network may send to the target."""
-RATE = 1e-3
+EPOCHS, RATE = 10, 1e-3
 TINY = 1e-5
 Pictures = npt.NDArray[np.float32]
 

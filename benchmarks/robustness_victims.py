@@ -389,8 +389,9 @@ def _ewe(pair: Pair) -> Any:
     import keras
 
     model = keras.models.load_model(pair.clean.path)
-    epochs = PROTOCOLS[pair.dataset].lean_epochs
-    triggers = baseline_ewe.entangle(model, *_owners(pair), epochs=epochs, seed=pair.seed)
+    triggers = baseline_ewe.entangle(
+        model, *_owners(pair), epochs=baseline_ewe.EPOCHS, seed=pair.seed
+    )
     np.save(asked_of(pair), triggers[:ONE_CLASS_INPUTS])
     return model
 
