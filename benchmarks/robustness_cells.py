@@ -135,10 +135,11 @@ def facts_and_answers(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is the same in all rows of a cell, and labels and values of the thief's file and the innocents."""
     from edgewm.attacks import Victim
     from edgewm.attacks.theft import run_attack
+    from edgewm.errors import ModelRefused
 
     pair, marks, held = cell.pair, marks_of(cell.pair), data_of(cell.pair.dataset)
     victim = Victim(file=marked_file(pair, converter()))
-    files = control_files(pair, converter())
+    files: dict[str, bytes | None] = dict(control_files(pair, converter()))
     accuracy = {name: accuracy_of(file, pair.dataset) for name, file in files.items()}
     marked = accuracy_of(victim.file or b"", pair.dataset)
     asked = marks.inputs
@@ -147,22 +148,27 @@ def facts_and_answers(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
         more = {"spelling": "", "needs": "file", "thief_queries": 0, "seconds": 0.0}
     else:
         x, y = thiefs_samples(cell)
-        theft = run_attack(
-            cell.spelling,
-            victim,
-            x,
-            y,
-            held_out=(held.x_test, held.y_test),
-            converter=converter(),
-        )
-        files["thief"], accuracy["thief"] = theft.file, theft.accuracy
-        asked = theft.arriving(asked)
         more = {
-            "spelling": theft.attack,
+            "spelling": cell.spelling,
             "needs": "answers" if cell.attack.startswith("clone") else "file",
-            "thief_queries": theft.loot.queries,
-            "seconds": round(theft.seconds, 1),
         }
+        try:
+            theft = run_attack(
+                cell.spelling,
+                victim,
+                x,
+                y,
+                held_out=(held.x_test, held.y_test),
+                converter=converter(),
+            )
+        except ModelRefused:  # a training that diverged leaves a file that no interpreter opens
+            files["thief"], accuracy["thief"] = None, 0.0
+            more |= {"thief_queries": 0, "seconds": 0.0}
+        else:
+            files["thief"], accuracy["thief"] = theft.file, theft.accuracy
+            asked = theft.arriving(asked)
+            more |= {"spelling": theft.attack, "thief_queries": theft.loot.queries}
+            more |= {"seconds": round(theft.seconds, 1)}
     facts: dict[str, Any] = {
         "dataset": pair.dataset,
         "model": PROTOCOLS[pair.dataset].owner_network,
@@ -177,8 +183,12 @@ def facts_and_answers(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     answers: dict[str, Any] = {}
     for name, file in files.items():
-        said = Victim(file=file).ask(asked)
-        answers |= {f"{name}_labels": said.labels, f"{name}_values": said.scores}
+        if file is None:
+            labels, values = np.full(len(asked), -1), np.full((len(asked), held.classes), np.nan)
+        else:
+            said = Victim(file=file).ask(asked)
+            labels, values = said.labels, said.scores
+        answers |= {f"{name}_labels": labels, f"{name}_values": values}
     return facts | more, answers
 
 
