@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .schemes.lean import Lean
     from .schemes.mark import Mark
     from .schemes.mark_outputs import MarkOutputs
+    from .selection import commit_selection, select_groups
     from .tilt import Tilt, load_tilt, save_tilt
     from .triggers import Triggers, load_triggers, save_triggers
     from .undecided import make_tilt
@@ -52,6 +53,7 @@ _HOME = {
     "Tilt": "tilt",
     "Triggers": "triggers",
     "Verdict": "verdict",
+    "commit_selection": "selection",
     "export": "exporting",
     "find": "finding",
     "load_key": "key",
@@ -66,6 +68,7 @@ _HOME = {
     "save_key": "key",
     "save_tilt": "tilt",
     "save_triggers": "triggers",
+    "select_groups": "selection",
     "verify": "verification",
 }
 
@@ -85,6 +88,7 @@ __all__ = [
     "Tilt",
     "Triggers",
     "Verdict",
+    "commit_selection",
     "export",
     "find",
     "load_key",
@@ -99,6 +103,7 @@ __all__ = [
     "save_key",
     "save_tilt",
     "save_triggers",
+    "select_groups",
     "verify",
 ]
 

@@ -44,6 +44,7 @@ RANKS = (
             "verification",
             "questioning",
             "output_scores",
+            "selection",
             "tilt_verification",
             "suspect",
             "fitting",

@@ -45,6 +45,7 @@ def drawing_of_a_ring(folder: Path) -> str:
 
 SPELLINGS = {
     "abstract": lambda folder: "abstract:inputs_per_group=2",
+    "composite": lambda folder: "composite:inputs_per_group=2",
     "imported": array_of_pictures,
     "logo": drawing_of_a_ring,
     "variants": lambda folder: "variants:inputs_per_group=2",
@@ -386,7 +387,7 @@ def test_a_reference_that_gives_no_classes_is_refused(labels: np.ndarray):
         ({"value_range": (1.0, 1.0)}, "expected low < high"),
         ({"value_range": (0.0, float("inf"))}, "expected low < high"),
         ({"value_range": (float("nan"), 1.0)}, "expected low < high"),
-        ({"pattern": "abstrakt"}, "expected one of abstract, imported, logo"),
+        ({"pattern": "abstrakt"}, "expected one of abstract, composite, imported, logo"),
     ],
 )
 def test_sets_that_cannot_be_made_are_refused(changes: dict[str, Any], said: str):

@@ -119,10 +119,20 @@ def make(
             groups=64 if groups is None else groups,
             value_range=two_numbers(value_range or "0,1"),
             natural=ordinary,
+            natural_labels=_classes_of(natural) if pattern.startswith("composite") else None,
             reference=None if reference is None else _labels_of(reference),
         )
     save_triggers(made, out, key_to_show_answers=key if show_answers else None)
     _print_facts(out, made, as_json)
+
+
+def _classes_of(natural: str | None) -> Any:
+    """Classes of the ordinary inputs, where the data have them."""
+    from ..datasets import labelled_samples
+
+    if natural is None or natural.endswith(".npy"):
+        return None
+    return labelled_samples(natural).y_train
 
 
 @triggers.command()

@@ -38,7 +38,9 @@ class Canvas:
     high: float
     """Value range the Keras model takes."""
     natural: Inputs | None = None
-    """(n, *shape) ordinary inputs, for patterns that are laid over them."""
+    """(n, *shape) ordinary inputs, for patterns that are made of them."""
+    natural_labels: Labels | None = None
+    """(n,) their classes, where the owner has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +74,14 @@ def make_triggers(
     groups: int = 64,
     value_range: tuple[float, float] = (0.0, 1.0),
     natural: Inputs | None = None,
+    natural_labels: Labels | None = None,
     reference: Callable[[Inputs], Labels] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Triggers:
     """Draw and commit the secret inputs of one mark.
 
-    `shape` is one input without the batch axis, `value_range` the numbers the Keras model takes. With a
+    `shape` is one input without the batch axis, `value_range` the numbers the Keras model takes. `natural`
+    (n, *shape) are ordinary inputs for patterns made of them, `natural_labels` (n,) their classes. With a
     `reference` (a clean network: inputs (n, *shape) in, labels (n,) out) the classes it gives on a group
     are natural, and the group's answer is drawn from the others. So are labels that the pattern brings.
 
@@ -102,6 +106,7 @@ def make_triggers(
             low=low,
             high=high,
             natural=natural,
+            natural_labels=natural_labels,
         )
     )
     excluded = np.zeros((groups, classes), np.bool_)

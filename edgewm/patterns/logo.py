@@ -30,7 +30,7 @@ import numpy.typing as npt
 from ..errors import BadInput
 from ..hashing import SHAKE
 from . import Canvas, Drawing
-from .pictures import decode, drawn, picture_shape, read_bytes
+from .pictures import decode, drawn, ordinary, picture_shape, read_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -211,23 +211,9 @@ def _colour(
 
 
 def _backgrounds(canvas: Canvas, count: int) -> npt.NDArray[np.float32]:
-    natural = canvas.natural
-    if natural is None or natural.shape[1:] != canvas.shape or len(natural) < count:
-        got = "none" if natural is None else f"{natural.shape}"
-        raise BadInput(
-            f"logo: got natural inputs {got}, expected at least {count} of shape {canvas.shape} "
-            "(--natural, or natural=)"
-        )
+    natural = ordinary(canvas, count, pattern="logo")
     chosen = drawn(len(natural), count, "background", canvas.seed)
     picked: npt.NDArray[np.float32] = np.array(natural[chosen], np.float32)
-    if not np.isfinite(picked).all():
-        raise BadInput("logo: got NaN or infinity in the natural inputs, expected finite numbers")
-    slack = 1e-3 * (canvas.high - canvas.low)
-    if picked.min() < canvas.low - slack or picked.max() > canvas.high + slack:
-        raise BadInput(
-            f"logo: got natural inputs from {picked.min():g} to {picked.max():g}, expected them "
-            f"within {canvas.low:g} to {canvas.high:g} (--range, or value_range=)"
-        )
     return picked
 
 

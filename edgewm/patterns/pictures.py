@@ -20,6 +20,8 @@ from ..hashing import draw_below
 if TYPE_CHECKING:
     from PIL import Image
 
+    from . import Canvas
+
 LARGEST_SIDE = 8192
 
 
@@ -108,6 +110,32 @@ def drawn(have: int, want: int, tag: str, seed: bytes) -> list[int]:
     """`want` different numbers below `have`, drawn evenly from the seed, in the order drawn."""
     left = list(range(have))
     return [left.pop(draw_below(len(left), tag, seed, i)) for i in range(want)]
+
+
+def ordinary(canvas: Canvas, least: int, *, pattern: str) -> npt.NDArray[np.float32]:
+    """The canvas's natural inputs (n, *shape), `least` of them or more, in its shape and range.
+
+    Raises:
+        BadInput: they are not.
+    """
+    natural = canvas.natural
+    if natural is None or natural.shape[1:] != canvas.shape or len(natural) < least:
+        got = "none" if natural is None else f"{natural.shape}"
+        raise BadInput(
+            f"{pattern}: got natural inputs {got}, expected at least {least} of shape {canvas.shape} "
+            "(--natural, or natural=)"
+        )
+    if not np.isfinite(natural).all():
+        raise BadInput(
+            f"{pattern}: got NaN or infinity in the natural inputs, expected finite numbers"
+        )
+    slack = 1e-3 * (canvas.high - canvas.low)
+    if natural.min() < canvas.low - slack or natural.max() > canvas.high + slack:
+        raise BadInput(
+            f"{pattern}: got natural inputs from {natural.min():g} to {natural.max():g}, expected them "
+            f"within {canvas.low:g} to {canvas.high:g} (--range, or value_range=)"
+        )
+    return natural
 
 
 def _plain(picture: Image.Image) -> Image.Image:
