@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadInput
-from .stats import log10_fraction
+from .stats import folded, log10_fraction
 
 LARGEST_LEVEL = 63
 """Scores are cut to 0 to 63: finer steps change p by little and the exact count takes longer."""
@@ -75,7 +75,8 @@ def _tail(
 ) -> Fraction:
     """Share of all draws whose sum is at least `total`.
 
-    The counts are slots of one long number; a group is a product with a short sum of shifts.
+    The counts are slots of one long number, which all add up to the number of ways; a group is a product
+    with a short sum of shifts.
     """
     rows = [
         [LARGEST_LEVEL, *([0] * (int((~out).sum()) - 1))] if gone else values[~out].tolist()
@@ -92,13 +93,4 @@ def _tail(
     wanted = total - lowest
     if wanted <= 0:
         return Fraction(1)
-    return Fraction(_folded(counts >> width * wanted, width), ways)
-
-
-def _folded(counts: int, width: int) -> int:
-    """Sum of all slots; none can overflow, since all add up to the number of ways."""
-    slots = max(1, -(-counts.bit_length() // width))
-    while slots > 1:
-        slots = (slots + 1) // 2
-        counts = (counts & ((1 << width * slots) - 1)) + (counts >> width * slots)
-    return counts
+    return Fraction(folded(counts >> width * wanted, width), ways)

@@ -24,7 +24,7 @@ import numpy as np
 
 from .errors import BadInput
 from .smoothed_tail import smoothed_log10_p
-from .stats import Integers, log10_fraction
+from .stats import Integers, folded, log10_fraction
 
 LARGEST_SUM = 1 << 52
 """Largest sum of |A_c|: whole numbers up to here are floats, so that nothing is rounded on entry."""
@@ -172,8 +172,4 @@ def _subsets(sizes: list[int], most: int) -> int:
     for size in sorted(sizes):
         if size <= most:
             counts += (counts << width * size) & kept
-    slots = most + 1
-    while slots > 1:  # fold the upper half onto the lower; no slot can overflow, all add up to 2^n
-        slots = (slots + 1) // 2
-        counts = (counts & ((1 << width * slots) - 1)) + (counts >> width * slots)
-    return counts
+    return folded(counts, width)  # no slot can overflow, all add up to 2^n

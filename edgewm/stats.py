@@ -123,6 +123,18 @@ def fixed_p(outcomes: Integers, allowed: Integers) -> Fraction:
     return tail(counted, int((codes == Outcome.HIT).sum()))
 
 
+def folded(counts: int, width: int) -> int:
+    """Sum of all slots of `width` bits in one long number of counts, none of which can overflow its slot.
+
+    The upper half of the slots is added to the lower one until one slot is left.
+    """
+    slots = max(1, -(-counts.bit_length() // width))
+    while slots > 1:
+        slots = (slots + 1) // 2
+        counts = (counts & ((1 << width * slots) - 1)) + (counts >> width * slots)
+    return counts
+
+
 def log10_fraction(value: Fraction) -> float:
     """log10 of a positive fraction of any size, to the last bit or two.
 
