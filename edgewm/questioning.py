@@ -193,18 +193,28 @@ def hear(
                 said = [_ask(session, heard.question, chain) for chain in heard.chains]
                 engine = session.engine
         except (ModelRefused, RuntimeUnavailable) as error:
-            if not begun.optional:
-                raise
-            refused = isinstance(error, ModelRefused)
-            not_run.append(NotRun(spelling=begun.spelling, reason=str(error), refused=refused))
+            not_run.append(left_out(begun, error))
             continue
         heard.results.append([_result(begun, engine, heard.question, part) for part in said])
         heard.labels.append([part.labels for part in said])
     if heard is None or not heard.results:
-        reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
-        kind = ModelRefused if any(n.refused for n in not_run) else BadInput
-        raise kind(f"--on: no runtime here answers for this suspect ({reasons})")
+        raise nobody_answers(not_run)
     return replace(heard, not_run=tuple(not_run))
+
+
+def left_out(begun: Begun, error: ModelRefused | RuntimeUnavailable) -> NotRun:
+    """A runtime that need not answer and does not; one that was named raises its error."""
+    if not begun.optional:
+        raise error
+    refused = isinstance(error, ModelRefused)
+    return NotRun(spelling=begun.spelling, reason=str(error), refused=refused)
+
+
+def nobody_answers(not_run: Sequence[NotRun]) -> ModelRefused | BadInput:
+    """The error of a verification without an answer: of the suspect, where a working runtime refused it."""
+    reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
+    kind = ModelRefused if any(n.refused for n in not_run) else BadInput
+    return kind(f"--on: no runtime here answers for this suspect ({reasons})")
 
 
 @dataclass(frozen=True, kw_only=True)

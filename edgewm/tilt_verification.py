@@ -28,6 +28,7 @@ from .artifact import Artifact
 from .errors import BadInput, ModelRefused, RuntimeUnavailable
 from .fitting import Asked, chains_for, check_fits
 from .fitting import flags as fitting_flags
+from .questioning import left_out, nobody_answers
 from .runtimes import FAILED, Runtime, Session
 from .runtimes.begin import Begun
 from .signed_evidence import SignedProcess, two_marks_log10_e, two_marks_log10_p
@@ -138,17 +139,12 @@ def _hear(
                 result = _ask(session, begun, leaning, chain, found)
                 flags = tuple(fitting_flags(session.facts, leaning.tilt, [chain], chain))
         except (ModelRefused, RuntimeUnavailable) as error:
-            if not begun.optional:
-                raise
-            refused = isinstance(error, ModelRefused)
-            not_run.append(NotRun(spelling=begun.spelling, reason=str(error), refused=refused))
+            not_run.append(left_out(begun, error))
             continue
         spelled = chain.adapters
         results.append(result)
     if not results:
-        reasons = "; ".join(f"{n.spelling}: {n.reason}" for n in not_run)
-        kind = ModelRefused if any(n.refused for n in not_run) else BadInput
-        raise kind(f"--on: no runtime here answers for this suspect ({reasons})")
+        raise nobody_answers(not_run)
     return _Heard(
         results=tuple(results),
         not_run=tuple(not_run),
