@@ -9,8 +9,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 LARGEST_MODEL_BYTES = 512 * 1024 * 1024
 
@@ -27,6 +32,10 @@ class Tensor:
     scale: float
     """Quantisation step; 0.0 where the tensor is not quantised."""
     zero_point: int
+
+    def real(self, raw: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What raw values of any shape, taken as float64, stand for."""
+        return (raw - self.zero_point) * (self.scale or 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

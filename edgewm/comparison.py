@@ -98,8 +98,7 @@ def outputs_of(
         answers, tensor = session.ask(inputs), session.facts.outputs[0]
     if (answers.labels == FAILED).any():
         raise ModelRefused(f"{runtime}: {answers.reason}")
-    rows = answers.outputs.astype(np.float64)
-    return np.asarray((rows - tensor.zero_point) * (tensor.scale or 1.0), np.float64)
+    return np.asarray(tensor.real(answers.outputs.astype(np.float64)), np.float64)
 
 
 def margins(

@@ -50,8 +50,8 @@ def said_by(answers: Answers, facts: ModelFacts | None) -> Shares:
     values = answers.outputs.astype(np.float64)
     if values.shape[1] == 0:
         return values
-    if facts is not None and facts.outputs[0].scale:
-        values = (values - facts.outputs[0].zero_point) * facts.outputs[0].scale
+    if facts is not None:
+        values = facts.outputs[0].real(values)
     values[answers.labels == FAILED] = np.nan
     return log_shares(values)
 

@@ -211,8 +211,7 @@ def _real(raw: npt.NDArray[np.generic], tensor: Tensor) -> npt.NDArray[np.float3
     """What stored numbers of a tensor stand for."""
     if raw.dtype.kind == "f":
         return raw.astype(np.float32)
-    real = (raw.astype(np.float64) - tensor.zero_point) * (tensor.scale or 1.0)
-    return real.astype(np.float32)
+    return tensor.real(raw.astype(np.float64)).astype(np.float32)
 
 
 def _model_path(folder: Path, named: Path | None) -> Path:

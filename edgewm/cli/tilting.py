@@ -234,7 +234,7 @@ def _outputs_of(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[n
         with spec.parse("runtimes", "litert").open(model) as session:
             raw = np.asarray(session.ask(inputs).outputs, np.float64)
             tensor = session.facts.outputs[0]
-        real: npt.NDArray[np.float64] = (raw - tensor.zero_point) * (tensor.scale or 1.0)
+        real: npt.NDArray[np.float64] = tensor.real(raw)
         return real.reshape(len(real), -1)
 
     return outputs
