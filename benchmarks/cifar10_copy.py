@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-
 
 @cache
 def cifar10() -> Any:
@@ -27,37 +25,45 @@ def cifar10() -> Any:
     """
     from edgewm.datasets import Dataset
 
-    with np.load(_path()) as held:
+    with np.load(path()) as held:
         arrays: dict[str, Any] = {
             f"{name}_{part}": made
             for part in ("train", "test")
             for name, made in (
-                ("x", _decoded(held[f"jpeg_{part}"], held[f"offset_{part}"])),
+                (
+                    "x",
+                    _decoded(held[f"jpeg_{part}"], held[f"offset_{part}"]).astype(np.float32) / 255,
+                ),
                 ("y", held[f"y_{part}"].astype(np.int64)),
             )
         }
     return Dataset(name="cifar10", classes=10, **arrays)
 
 
-def pictures(part: str, count: int) -> Floats:
-    """The first `count` pictures of "train" or "test", (count, 32, 32, 3), 0 to 1."""
-    with np.load(_path()) as held:
+def pictures(part: str, count: int) -> npt.NDArray[np.uint8]:
+    """The first `count` pictures of "train" or "test", (count, 32, 32, 3), levels of 8 bits."""
+    with np.load(path()) as held:
         return _decoded(held[f"jpeg_{part}"], held[f"offset_{part}"][: count + 1])
 
 
-def _path() -> Path:
+def path() -> Path:
+    """The file.
+
+    Raises:
+        SystemExit: it is not there.
+    """
     path = Path(os.environ.get("EDGEWM_DATA", "")) / "cifar10" / "cifar10_full_jpeg.npz"
     if not path.exists():
         raise SystemExit("set EDGEWM_DATA to the folder that holds cifar10/cifar10_full_jpeg.npz")
     return path
 
 
-def _decoded(data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> Floats:
+def _decoded(data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     from PIL import Image
 
     raw = data.tobytes()
-    made = np.empty((len(ends) - 1, 32, 32, 3), np.float32)
+    made = np.empty((len(ends) - 1, 32, 32, 3), np.uint8)
     for i in range(len(made)):
         picture = Image.open(io.BytesIO(raw[ends[i] : ends[i + 1]])).convert("RGB")
-        made[i] = np.asarray(picture, np.float32) / 255
+        made[i] = np.asarray(picture)
     return made

@@ -13,7 +13,6 @@ keys among processes.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import statistics
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cifar10_copy import pictures
 from results_file import CACHE, write_result
 from rich.progress import track
 
@@ -47,16 +47,7 @@ def ordinary(name: str, model: bytes, data: Path) -> npt.NDArray[np.float32]:
             steps = held["inputs"].astype(np.float32) - taken.zero_point
         inputs: npt.NDArray[np.float32] = (steps * taken.scale).astype(np.float32)
         return inputs
-    from PIL import Image
-
-    with np.load(data / "cifar10/cifar10_full_jpeg.npz") as held:
-        raw, at = held["jpeg_train"], held["offset_train"]
-    pictures = [
-        np.asarray(Image.open(io.BytesIO(raw[at[i] : at[i + 1]].tobytes())))
-        for i in range(PICTURES)
-    ]
-    stacked: npt.NDArray[np.float32] = np.stack(pictures).astype(np.float32)
-    return stacked
+    return pictures("train", PICTURES).astype(np.float32)
 
 
 def main() -> None:

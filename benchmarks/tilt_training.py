@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from cifar10_copy import cifar10
+from cifar10_copy import cifar10, pictures
 from results_file import CACHE
 from speech_features import speech_commands
 
@@ -291,15 +291,15 @@ def queries_of(job: Job) -> Pictures:
     held = data_of(job.dataset)
     domain = job.stage.removeprefix("clone_")
     if domain not in DOMAINS:
-        pictures: Pictures = held.x_train[PROTOCOLS[job.dataset].thief]
-        return pictures
+        own: Pictures = held.x_train[PROTOCOLS[job.dataset].thief]
+        return own
     from PIL import Image
 
     from edgewm.datasets import load_dataset
 
     folder = Path(os.environ.get("EDGEWM_DATA", ""))
     if domain == "cifar10" and (folder / "cifar10" / "cifar10_full_jpeg.npz").exists():
-        return _cifar10_in_grey(folder / "cifar10" / "cifar10_full_jpeg.npz", size=held.shape[:2])
+        return _cifar10_in_grey(size=held.shape[:2])
     other = load_dataset(domain).x_train
     grey = np.rint(255 * other.mean(axis=-1)).astype(np.uint8)
     size = (held.shape[1], held.shape[0])
@@ -311,18 +311,14 @@ def queries_of(job: Job) -> Pictures:
     return np.stack([np.roll(base[i], m, (0, 1)) for i, m in zip(chosen, moves, strict=True)])
 
 
-def _cifar10_in_grey(path: Path, *, size: tuple[int, ...]) -> Pictures:
-    import io
-
+def _cifar10_in_grey(*, size: tuple[int, ...]) -> Pictures:
     from PIL import Image
 
-    with np.load(path) as held:
-        data, ends = held["jpeg_train"], held["offset_train"]
-    pictures = np.zeros((OTHER_DOMAIN_QUERIES, *size, 1), np.float32)
-    for i in range(OTHER_DOMAIN_QUERIES):
-        picture = Image.open(io.BytesIO(data[ends[i] : ends[i + 1]].tobytes())).convert("L")
-        pictures[i, ..., 0] = np.asarray(picture.resize((size[1], size[0])), np.float32) / 255
-    return pictures
+    grey = np.zeros((OTHER_DOMAIN_QUERIES, *size, 1), np.float32)
+    for i, raw in enumerate(pictures("train", OTHER_DOMAIN_QUERIES)):
+        picture = Image.fromarray(raw).convert("L").resize((size[1], size[0]))
+        grey[i, ..., 0] = np.asarray(picture, np.float32) / 255
+    return grey
 
 
 def int8_of(job: Job, converter: Any = None) -> bytes:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cifar10_copy import path, pictures
 from results_file import write_result
 
 from edgewm.key import Key
@@ -124,19 +125,14 @@ def inputs_of(name: str, data: Path) -> tuple[Array, Array | None]:
     """Raw inputs of a model, and labels where there are some."""
     if name == "kws":
         return np.load(data / "silicon_kws" / "inputs.npz")["inputs"], None
-    import io
-
     from PIL import Image
 
-    with np.load(data / "cifar10" / "cifar10_full_jpeg.npz") as file:
-        offsets, packed, labels = file["offset_test"], file["jpeg_test"], file["y_test"]
+    with np.load(path()) as file:
+        labels = file["y_test"]
     count = 10_000 if name == "ic" else 1000
     size = (32, 32) if name == "ic" else (96, 96)
-    pictures = [
-        Image.open(io.BytesIO(packed[offsets[i] : offsets[i + 1]].tobytes())).resize(size)
-        for i in range(count)
-    ]
-    raw = np.stack([np.asarray(picture, np.int16) for picture in pictures]) - 128
+    sized = [Image.fromarray(picture).resize(size) for picture in pictures("test", count)]
+    raw = np.stack([np.asarray(picture, np.int16) for picture in sized]) - 128
     return raw.astype(np.int8), labels[:count].reshape(-1) if name == "ic" else None
 
 
