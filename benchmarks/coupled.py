@@ -14,7 +14,8 @@ import argparse
 from typing import Any
 
 from results_file import CACHE, write_result
-from robustness_victims import Marks, one_thread
+from robustness_evidence import Marks
+from robustness_victims import one_thread
 from tilt_training import PROTOCOLS, Job, data_of, int8_of, key_of
 
 DATASET, SEED, GROUPS, PICTURES, EPOCHS = "fashion_mnist", 0, 64, 8, 4

@@ -22,7 +22,7 @@ def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pictures_of_margins_are_never_asked_for_their_own_class() -> None:
     """100 different held-out pictures, each with its own class excluded; another key draws other answers."""
     import baseline_margin
-    from robustness_victims import Marks
+    from robustness_evidence import Marks
     from tilt_training import key_of
 
     random = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def test_pictures_of_margins_are_never_asked_for_their_own_class() -> None:
 
 def test_one_class_is_one_draw() -> None:
     """Every input hits, and p is 1 in 9; keys draw every class but the inputs' own."""
-    from robustness_victims import OneClass
+    from robustness_evidence import OneClass
     from tilt_training import key_of
 
     asked = OneClass(inputs=np.zeros((50, 2, 2, 1), np.float32), own=8, answer=0, classes=10)

@@ -58,7 +58,8 @@ def test_grids_hold_every_attack_once_and_ours_before_the_baselines() -> None:
 def test_a_cell_stands_beside_its_controls(monkeypatch: Any, tmp_path: Path) -> None:
     """On digits: the thief's file shows the key and no control does; the row says what a verdict says."""
     import robustness_cells
-    from robustness_victims import Marks, Pair
+    from robustness_evidence import Marks
+    from robustness_victims import Pair
     from tilt_training import PROTOCOLS
 
     from edgewm import load_key, load_triggers, verify
